@@ -141,16 +141,18 @@ fn link_flags() -> String {
         ("gitTreeState", "archive".to_owned()),
         ("buildDate", BUILD_DATE.to_owned()),
     ];
-    let mut flags = String::from("-s -w");
+    let mut flags = vec!["-s -w".to_owned()];
     for package in [
         "k8s.io/component-base/version",
         "k8s.io/client-go/pkg/version",
     ] {
-        for (name, value) in &values {
-            flags.push_str(&format!(" -X {package}.{name}={value}"));
-        }
+        flags.extend(
+            values
+                .iter()
+                .map(|(name, value)| format!("-X {package}.{name}={value}")),
+        );
     }
-    flags
+    flags.join(" ")
 }
 
 fn sources() -> PathBuf {
