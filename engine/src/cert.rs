@@ -34,10 +34,16 @@ pub fn from_pem(pem: &[u8]) -> Result<Vec<CertificateFacts>, String> {
         if block.label != "CERTIFICATE" {
             continue;
         }
-        let certificate = block.parse_x509().map_err(|_| "a certificate cannot be parsed".to_owned())?;
+        let certificate = block
+            .parse_x509()
+            .map_err(|_| "a certificate cannot be parsed".to_owned())?;
         chain.push(facts(&certificate));
     }
-    if chain.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(chain) }
+    if chain.is_empty() {
+        Err("it holds no certificate".to_owned())
+    } else {
+        Ok(chain)
+    }
 }
 
 /// As [`from_pem`], for the base64 of `data`.
@@ -47,13 +53,24 @@ pub fn from_pem(pem: &[u8]) -> Result<Vec<CertificateFacts>, String> {
 pub fn from_base64(text: &str) -> Result<Vec<CertificateFacts>, String> {
     // The API server accepts line breaks inside the text.
     let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    from_pem(&STANDARD.decode(text).map_err(|_| "it is not base64".to_owned())?)
+    from_pem(
+        &STANDARD
+            .decode(text)
+            .map_err(|_| "it is not base64".to_owned())?,
+    )
 }
 
 fn facts(certificate: &X509Certificate<'_>) -> CertificateFacts {
     let validity = certificate.validity();
     let names = certificate.subject_alternative_name().ok().flatten();
-    let names = names.map(|extension| extension.value.general_names.iter().filter_map(name).collect());
+    let names = names.map(|extension| {
+        extension
+            .value
+            .general_names
+            .iter()
+            .filter_map(name)
+            .collect()
+    });
     CertificateFacts {
         subject: certificate.subject().to_string(),
         issuer: certificate.issuer().to_string(),
@@ -68,8 +85,12 @@ fn name(general: &GeneralName<'_>) -> Option<String> {
     match general {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
-            16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
+            4 => <[u8; 4]>::try_from(*bytes)
+                .ok()
+                .map(|b| std::net::Ipv4Addr::from(b).to_string()),
+            16 => <[u8; 16]>::try_from(*bytes)
+                .ok()
+                .map(|b| std::net::Ipv6Addr::from(b).to_string()),
             _ => None,
         },
         _ => None,

@@ -43,8 +43,13 @@ pub enum Level {
 impl Config {
     /// Whether `--only` and `--skip` leave the rule in, and it is not switched off everywhere.
     pub fn selects(&self, rule: &Rule) -> bool {
-        let names = |list: &[Text]| list.iter().any(|name| **name == *rule.code || **name == *rule.name);
-        let off = self.rules.get(rule.code).is_some_and(|config| config.severity == Some(Level::Off) && config.namespaces.is_empty());
+        let names = |list: &[Text]| {
+            list.iter()
+                .any(|name| **name == *rule.code || **name == *rule.name)
+        };
+        let off = self.rules.get(rule.code).is_some_and(|config| {
+            config.severity == Some(Level::Off) && config.namespaces.is_empty()
+        });
         (self.only.is_empty() || names(&self.only)) && !names(&self.skip) && !off
     }
 
@@ -59,7 +64,11 @@ impl Config {
     }
 
     /// Splits findings into those that stay and those that somebody allowed; the texts are about the allows.
-    pub(crate) fn allow(&self, findings: Vec<Finding>, _context: &Context<'_>) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
+    pub(crate) fn allow(
+        &self,
+        findings: Vec<Finding>,
+        _context: &Context<'_>,
+    ) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
         (findings, Vec::new(), Vec::new())
     }
 }

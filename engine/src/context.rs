@@ -5,8 +5,8 @@ use crate::{
     facts::Facts,
     finding::Finding,
     model::{
-        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Labels, Meta, Object, ObjectRef,
-        Pod, Service, Text, Workload, decode::Any,
+        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Labels, Meta, Object,
+        ObjectRef, Pod, Service, Text, Workload, decode::Any,
     },
     rule::{Rule, Severity, Surface},
     selector::{self, LabelSelector},
@@ -46,7 +46,14 @@ impl<'a> Context<'a> {
         surface: Surface,
         change: Change<'a>,
     ) -> Self {
-        Self { snapshot, config, now, surface, change, tainted: RefCell::new(None) }
+        Self {
+            snapshot,
+            config,
+            now,
+            surface,
+            change,
+            tainted: RefCell::new(None),
+        }
     }
 
     /// Facts about the cluster.
@@ -79,30 +86,44 @@ impl<'a> Context<'a> {
 
     fn overlaid<T: Stored>(&self, items: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
         let any = self.change.old.is_some() || self.change.new.is_some();
-        items.iter().filter(move |object| !any || !self.hidden(*object))
+        items
+            .iter()
+            .filter(move |object| !any || !self.hidden(*object))
     }
 
     /// All objects of a view.
     pub fn all<T: Stored>(&self) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
         let any = self.change.old.is_some() || self.change.new.is_some();
-        let stored = self.snapshot.store::<T>().iter().filter(move |object| !any || !self.hidden(*object));
+        let stored = self
+            .snapshot
+            .store::<T>()
+            .iter()
+            .filter(move |object| !any || !self.hidden(*object));
         stored.chain(self.extra::<T>())
     }
 
     /// Objects of a view in one namespace.
-    pub fn in_namespace<T: Stored>(&self, namespace: &str) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
-        let extra = self.extra::<T>().filter(|object| &*object.meta().namespace == namespace);
-        self.overlaid(self.snapshot.store::<T>().in_namespace(namespace)).chain(extra)
+    pub fn in_namespace<T: Stored>(
+        &self,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
+        let extra = self
+            .extra::<T>()
+            .filter(|object| &*object.meta().namespace == namespace);
+        self.overlaid(self.snapshot.store::<T>().in_namespace(namespace))
+            .chain(extra)
     }
 
     /// Objects of one name; several where files hold variants. Reading one marks it as consulted: if parts of it could
     /// not be decoded, a finding built on it becomes unknown.
     pub fn named<T: Stored>(&self, namespace: &str, name: &str) -> Vec<&'a T> {
-        let extra = self
-            .extra::<T>()
-            .filter(|object| &*object.meta().namespace == namespace && &*object.meta().name == name);
-        let found: Vec<&'a T> =
-            self.overlaid(self.snapshot.store::<T>().named(namespace, name)).chain(extra).collect();
+        let extra = self.extra::<T>().filter(|object| {
+            &*object.meta().namespace == namespace && &*object.meta().name == name
+        });
+        let found: Vec<&'a T> = self
+            .overlaid(self.snapshot.store::<T>().named(namespace, name))
+            .chain(extra)
+            .collect();
         for object in &found {
             self.consult(object.meta(), object.kind());
         }
@@ -116,7 +137,9 @@ impl<'a> Context<'a> {
 
     /// A controller by kind and name. Variants: the first.
     pub fn controller(&self, namespace: &str, kind: &str, name: &str) -> Option<&'a Controller> {
-        self.named::<Controller>(namespace, name).into_iter().find(|c| *c.reference().kind == *kind)
+        self.named::<Controller>(namespace, name)
+            .into_iter()
+            .find(|c| *c.reference().kind == *kind)
     }
 
     /// What it means that an object is not here (catalogue §1.4): proven, not in the input, unknown, not installed.
@@ -144,12 +167,19 @@ impl<'a> Context<'a> {
     /// Pods (not finished, not being deleted) that carry every pair.
     pub fn selected_pods(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
         let groups = self.snapshot.index.groups_with(namespace, pairs);
-        let stored = groups.flat_map(|group| &group.pods).filter_map(|at| self.snapshot.objects.pods.at(*at));
+        let stored = groups
+            .flat_map(|group| &group.pods)
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
         let extra = self.extra::<Pod>().filter(|pod| {
-            &*pod.meta.namespace == namespace && !pairs.is_empty() && selector::contains_all(&pod.meta.labels, pairs)
+            &*pod.meta.namespace == namespace
+                && !pairs.is_empty()
+                && selector::contains_all(&pod.meta.labels, pairs)
         });
-        let mut pods: Vec<&'a Pod> =
-            stored.filter(|pod| !self.hidden(*pod)).chain(extra).filter(|pod| pod.alive()).collect();
+        let mut pods: Vec<&'a Pod> = stored
+            .filter(|pod| !self.hidden(*pod))
+            .chain(extra)
+            .filter(|pod| pod.alive())
+            .collect();
         pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         pods
     }
@@ -157,8 +187,9 @@ impl<'a> Context<'a> {
     /// Workload templates that carry every pair, top-level ones only (no `ReplicaSet` of a Deployment that is here).
     pub fn selected_controllers(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Controller> {
         let groups = self.snapshot.index.groups_with(namespace, pairs);
-        let stored =
-            groups.flat_map(|group| &group.controllers).filter_map(|at| self.snapshot.objects.controllers.at(*at));
+        let stored = groups
+            .flat_map(|group| &group.controllers)
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
         let extra = self.extra::<Controller>().filter(|controller| {
             &*controller.meta.namespace == namespace
                 && !pairs.is_empty()
@@ -197,8 +228,11 @@ impl<'a> Context<'a> {
             !matches!(controller.kind(), Kind::Job | Kind::CronJob) || !self.on_cluster()
         });
         let mut found: Vec<Workload<'a>> = Vec::new();
-        let covered: Vec<ObjectRef> =
-            pods.iter().filter_map(|pod| self.top_owner(&pod.meta)).map(Object::reference).collect();
+        let covered: Vec<ObjectRef> = pods
+            .iter()
+            .filter_map(|pod| self.top_owner(&pod.meta))
+            .map(Object::reference)
+            .collect();
         found.extend(
             without_pods
                 .filter(|controller| !covered.contains(&controller.reference()))
@@ -210,30 +244,43 @@ impl<'a> Context<'a> {
 
     /// Workloads (pods by themselves, templates where no pod exists) that a full selector matches in a namespace.
     /// `None` when an operator is unknown.
-    pub fn matched_workloads(&self, namespace: &str, wanted: &LabelSelector) -> Option<Vec<Workload<'a>>> {
+    pub fn matched_workloads(
+        &self,
+        namespace: &str,
+        wanted: &LabelSelector,
+    ) -> Option<Vec<Workload<'a>>> {
         let mut found = Vec::new();
         for group in self.snapshot.index.groups_in(namespace) {
             if !wanted.matches(&group.labels)? {
                 continue;
             }
-            let pods = group.pods.iter().filter_map(|at| self.snapshot.objects.pods.at(*at));
-            found.extend(pods.filter(|pod| pod.alive() && !self.hidden(*pod)).map(Workload::Pod));
-            let controllers = group.controllers.iter().filter_map(|at| self.snapshot.objects.controllers.at(*at));
+            let pods = group
+                .pods
+                .iter()
+                .filter_map(|at| self.snapshot.objects.pods.at(*at));
+            found.extend(
+                pods.filter(|pod| pod.alive() && !self.hidden(*pod))
+                    .map(Workload::Pod),
+            );
+            let controllers = group
+                .controllers
+                .iter()
+                .filter_map(|at| self.snapshot.objects.controllers.at(*at));
             found.extend(
                 controllers
                     .filter(|controller| !self.hidden(*controller) && self.is_top_level(controller))
                     .map(Workload::Controller),
             );
         }
-        for any in self.change.new {
-            let workload = match any {
-                Any::Pod(pod) if pod.alive() => Workload::Pod(pod),
-                Any::Controller(controller) => Workload::Controller(controller),
-                _ => continue,
-            };
-            if &*workload.meta().namespace == namespace && wanted.matches(workload.pod_labels())? {
-                found.push(workload);
-            }
+        let changed = match self.change.new {
+            Some(Any::Pod(pod)) if pod.alive() => Some(Workload::Pod(pod)),
+            Some(Any::Controller(controller)) => Some(Workload::Controller(controller)),
+            _ => None,
+        };
+        if let Some(workload) = changed.filter(|workload| &*workload.meta().namespace == namespace)
+            && wanted.matches(workload.pod_labels())?
+        {
+            found.push(workload);
         }
         found.sort_by(|a, b| (&a.meta().name, a.kind()).cmp(&(&b.meta().name, b.kind())));
         Some(found)
@@ -241,14 +288,19 @@ impl<'a> Context<'a> {
 
     /// Services of the namespace whose selector matches these pod labels.
     pub fn services_selecting(&self, namespace: &str, labels: &Labels) -> Vec<&'a Service> {
-        let anchored = labels.iter().flat_map(|(key, value)| {
-            self.snapshot.index.services_anchored(namespace, key, value)
-        });
+        let anchored = labels
+            .iter()
+            .flat_map(|(key, value)| self.snapshot.index.services_anchored(namespace, key, value));
         let stored = anchored.filter_map(|at| self.snapshot.objects.services.at(*at));
         let mut found: Vec<&'a Service> = stored
             .filter(|service| !self.hidden(*service))
-            .chain(self.extra::<Service>().filter(|service| &*service.meta.namespace == namespace))
-            .filter(|service| service.selects_pods() && selector::contains_all(labels, &service.selector))
+            .chain(
+                self.extra::<Service>()
+                    .filter(|service| &*service.meta.namespace == namespace),
+            )
+            .filter(|service| {
+                service.selects_pods() && selector::contains_all(labels, &service.selector)
+            })
             .collect();
         found.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         found
@@ -256,29 +308,46 @@ impl<'a> Context<'a> {
 
     /// Slices of a Service, of every address family and manager.
     pub fn slices_of(&self, service: &Service) -> Vec<&'a EndpointSlice> {
-        let positions = self.snapshot.index.slices_of(&service.meta.namespace, &service.meta.name);
-        positions.iter().filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at)).collect()
+        let positions = self
+            .snapshot
+            .index
+            .slices_of(&service.meta.namespace, &service.meta.name);
+        positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at))
+            .collect()
     }
 
     /// Ingresses that name a Service of their namespace.
     pub fn ingresses_naming(&self, namespace: &str, service: &str) -> Vec<&'a Ingress> {
         let positions = self.snapshot.index.ingresses_naming(namespace, service);
-        let stored = positions.iter().filter_map(|at| self.snapshot.objects.ingresses.at(*at));
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
     }
 
     /// Autoscalers that target a workload.
     pub fn autoscalers_of(&self, controller: &Controller) -> Vec<&'a Autoscaler> {
         let reference = controller.reference();
-        let positions = self.snapshot.index.autoscalers_of(&reference.namespace, &reference.kind, &reference.name);
-        let stored = positions.iter().filter_map(|at| self.snapshot.objects.autoscalers.at(*at));
+        let positions = self.snapshot.index.autoscalers_of(
+            &reference.namespace,
+            &reference.kind,
+            &reference.name,
+        );
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.autoscalers.at(*at));
         let extra = self.extra::<Autoscaler>().filter(|autoscaler| {
             let target = &autoscaler.spec.scale_target_ref;
             autoscaler.meta.namespace == reference.namespace
                 && target.kind == reference.kind
                 && target.name == reference.name
         });
-        stored.filter(|autoscaler| !self.hidden(*autoscaler)).chain(extra).collect()
+        stored
+            .filter(|autoscaler| !self.hidden(*autoscaler))
+            .chain(extra)
+            .collect()
     }
 
     /// Events about an object, matched by kind and UID.
@@ -287,12 +356,20 @@ impl<'a> Context<'a> {
             return Vec::new();
         }
         let positions = self.snapshot.index.events_about(kind.name(), &meta.uid);
-        positions.iter().filter_map(|at| self.snapshot.objects.events.at(*at)).collect()
+        positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.events.at(*at))
+            .collect()
     }
 
     /// Pods on a node, finished ones included.
     pub fn pods_on(&self, node: &str) -> Vec<&'a Pod> {
-        self.snapshot.index.pods_on(node).iter().filter_map(|at| self.snapshot.objects.pods.at(*at)).collect()
+        self.snapshot
+            .index
+            .pods_on(node)
+            .iter()
+            .filter_map(|at| self.snapshot.objects.pods.at(*at))
+            .collect()
     }
 
     /// Pods that belong to a controller, through its `ReplicaSets` or Jobs, finished ones included.
@@ -302,11 +379,17 @@ impl<'a> Context<'a> {
         let index = &self.snapshot.index;
         let mut owners: Vec<(Text, Text)> = vec![(reference.kind.clone(), reference.name.clone())];
         for at in index.controllers_owned(namespace, &reference.kind, &reference.name) {
-            let Some(owned) = self.snapshot.objects.controllers.at(*at) else { continue };
+            let Some(owned) = self.snapshot.objects.controllers.at(*at) else {
+                continue;
+            };
             owners.push((owned.reference().kind, owned.meta.name.clone()));
         }
-        let positions = owners.iter().flat_map(|(kind, name)| index.pods_owned(namespace, kind, name));
-        let mut pods: Vec<&'a Pod> = positions.filter_map(|at| self.snapshot.objects.pods.at(*at)).collect();
+        let positions = owners
+            .iter()
+            .flat_map(|(kind, name)| index.pods_owned(namespace, kind, name));
+        let mut pods: Vec<&'a Pod> = positions
+            .filter_map(|at| self.snapshot.objects.pods.at(*at))
+            .collect();
         pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         pods
     }
@@ -314,9 +397,15 @@ impl<'a> Context<'a> {
     /// The controller objects that a controller owns (the `ReplicaSets` of a Deployment).
     pub fn owned_controllers(&self, controller: &Controller) -> Vec<&'a Controller> {
         let reference = controller.reference();
-        let positions =
-            self.snapshot.index.controllers_owned(&reference.namespace, &reference.kind, &reference.name);
-        positions.iter().filter_map(|at| self.snapshot.objects.controllers.at(*at)).collect()
+        let positions = self.snapshot.index.controllers_owned(
+            &reference.namespace,
+            &reference.kind,
+            &reference.name,
+        );
+        positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at))
+            .collect()
     }
 
     /// The topmost controller that is here: the Deployment of a pod.
@@ -325,7 +414,9 @@ impl<'a> Context<'a> {
         let mut owner = meta.controller()?;
         // Owners form a chain of two or three; the bound keeps a hostile cycle from looping.
         for _ in 0..8 {
-            let Some(found) = self.controller(&meta.namespace, &owner.kind, &owner.name) else { break };
+            let Some(found) = self.controller(&meta.namespace, &owner.kind, &owner.name) else {
+                break;
+            };
             top = Some(found);
             match found.meta.controller() {
                 Some(next) => owner = next,
@@ -344,7 +435,9 @@ impl<'a> Context<'a> {
     /// Where a fix belongs: the topmost controller of a pod, else the pod.
     pub fn place_to_fix(&self, workload: Workload<'a>) -> Workload<'a> {
         match workload {
-            Workload::Pod(pod) => self.top_owner(&pod.meta).map_or(workload, Workload::Controller),
+            Workload::Pod(pod) => self
+                .top_owner(&pod.meta)
+                .map_or(workload, Workload::Controller),
             Workload::Controller(_) => workload,
         }
     }
@@ -353,7 +446,9 @@ impl<'a> Context<'a> {
     /// annotations of their namespace (Istio, Linkerd, Kuma, Consul).
     pub fn mesh_injects(&self, workload: Workload<'_>) -> bool {
         let (labels, annotations) = (workload.pod_labels(), workload.pod_annotations());
-        let pod = labels.get("sidecar.istio.io/inject").or_else(|| annotations.get("sidecar.istio.io/inject"));
+        let pod = labels
+            .get("sidecar.istio.io/inject")
+            .or_else(|| annotations.get("sidecar.istio.io/inject"));
         let linkerd = annotations.get("linkerd.io/inject");
         if pod == Some("false") && linkerd.is_none() {
             return false;
@@ -362,41 +457,60 @@ impl<'a> Context<'a> {
             || matches!(linkerd, Some("enabled" | "ingress"))
             || annotations.get("consul.hashicorp.com/connect-inject") == Some("true")
             || labels.get("kuma.io/sidecar-injection") == Some("enabled")
-            || workload.spec().containers.iter().any(|container| &*container.image == "auto")
+            || workload
+                .spec()
+                .containers
+                .iter()
+                .any(|container| &*container.image == "auto")
         {
             return true;
         }
-        self.named::<crate::model::Namespace>("", &workload.meta().namespace).iter().any(|namespace| {
-            let (labels, annotations) = (&namespace.meta.labels, &namespace.meta.annotations);
-            labels.get("istio-injection") == Some("enabled")
-                || labels.get("istio.io/rev").is_some()
-                || labels.get("kuma.io/sidecar-injection") == Some("enabled")
-                || annotations.get("linkerd.io/inject") == Some("enabled")
-        })
+        self.named::<crate::model::Namespace>("", &workload.meta().namespace)
+            .iter()
+            .any(|namespace| {
+                let (labels, annotations) = (&namespace.meta.labels, &namespace.meta.annotations);
+                labels.get("istio-injection") == Some("enabled")
+                    || labels.get("istio.io/rev").is_some()
+                    || labels.get("kuma.io/sidecar-injection") == Some("enabled")
+                    || annotations.get("linkerd.io/inject") == Some("enabled")
+            })
     }
 
     /// Tokens that the workload's arguments, environment and mounted `ConfigMaps` mention. The second value tells
     /// whether a `ConfigMap` could not be read, so that silence proves nothing.
     pub fn mentions_port(&self, workload: Workload<'_>, port: i32) -> bool {
         let spec = workload.spec();
-        spec.all_containers().any(|(_, container)| container.mentions.port(port))
-            || self.config_maps_of(workload).iter().any(|map| map.mentions.port(port))
+        spec.all_containers()
+            .any(|(_, container)| container.mentions.port(port))
+            || self
+                .config_maps_of(workload)
+                .iter()
+                .any(|map| map.mentions.port(port))
     }
 
     /// The `ConfigMaps` that a workload mounts or takes variables from, as far as they are here.
     pub fn config_maps_of(&self, workload: Workload<'_>) -> Vec<&'a crate::model::ConfigMap> {
         let spec = workload.spec();
-        let from_containers = spec.all_containers().flat_map(|(_, container)| &container.config_maps);
+        let from_containers = spec
+            .all_containers()
+            .flat_map(|(_, container)| &container.config_maps);
         let mut names: Vec<&Text> = spec.config_maps.iter().chain(from_containers).collect();
         names.sort();
         names.dedup();
-        names.iter().flat_map(|name| self.named(&workload.meta().namespace, name)).collect()
+        names
+            .iter()
+            .flat_map(|name| self.named(&workload.meta().namespace, name))
+            .collect()
     }
 
     /// `kube-system` and the like, where rules about host networking are silent (catalogue §1.8).
     pub fn is_system_namespace(&self, namespace: &str) -> bool {
         matches!(namespace, "kube-system" | "kube-public" | "kube-node-lease")
-            || self.facts().dataplane_namespaces.iter().any(|system| &**system == namespace)
+            || self
+                .facts()
+                .dataplane_namespaces
+                .iter()
+                .any(|system| &**system == namespace)
     }
 
     fn consult(&self, meta: &Meta, kind: Kind) {
@@ -414,7 +528,11 @@ impl<'a> Context<'a> {
 }
 
 pub(crate) fn unreadable(kind: Kind, meta: &Meta, pointer: &str, message: &str) -> String {
-    let field = if pointer.is_empty() { "the object" } else { pointer };
+    let field = if pointer.is_empty() {
+        "the object"
+    } else {
+        pointer
+    };
     format!("{field} of {kind} {meta} could not be read: {message}")
 }
 

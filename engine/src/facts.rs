@@ -89,6 +89,10 @@ pub struct Facts {
 
 impl Facts {
     pub(crate) fn detect(_snapshot: &Snapshot, stated: StatedFacts) -> Self {
-        Self { nodes: stated.nodes, node_port_range: stated.node_port_range, ..Self::default() }
+        Self {
+            nodes: stated.nodes,
+            node_port_range: stated.node_port_range,
+            ..Self::default()
+        }
     }
 }

@@ -4,8 +4,10 @@ use crate::{
     model::{Kind, ObjectRef, Text},
     rule::{Confidence, Rule, Severity},
 };
-use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation};
 use json_patch::jsonptr::PointerBuf;
+use json_patch::{
+    AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
+};
 use serde_json::Value;
 
 /// Whether a fix may be applied without a question (catalogue §1.6).
@@ -62,7 +64,11 @@ impl Fix {
 
     /// A patch of one object; add operations with [`Fix::test`], [`Fix::replace`], [`Fix::add`], [`Fix::remove`].
     pub fn patch(class: FixClass, title: impl Into<String>, object: ObjectRef) -> Self {
-        Self { class, object: Some(object), ..Self::manual(title) }
+        Self {
+            class,
+            object: Some(object),
+            ..Self::manual(title)
+        }
     }
 
     /// The command that does the same, or that comes closest.
@@ -83,27 +89,35 @@ impl Fix {
     #[must_use]
     pub fn test(self, pointer: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
-        self.operation(pointer, |path| PatchOperation::Test(TestOperation { path, value }))
+        self.operation(pointer, |path| {
+            PatchOperation::Test(TestOperation { path, value })
+        })
     }
 
     /// Replaces a value that exists.
     #[must_use]
     pub fn replace(self, pointer: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
-        self.operation(pointer, |path| PatchOperation::Replace(ReplaceOperation { path, value }))
+        self.operation(pointer, |path| {
+            PatchOperation::Replace(ReplaceOperation { path, value })
+        })
     }
 
     /// Adds a value, or replaces one.
     #[must_use]
     pub fn add(self, pointer: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
-        self.operation(pointer, |path| PatchOperation::Add(AddOperation { path, value }))
+        self.operation(pointer, |path| {
+            PatchOperation::Add(AddOperation { path, value })
+        })
     }
 
     /// Removes a value.
     #[must_use]
     pub fn remove(self, pointer: &str) -> Self {
-        self.operation(pointer, |path| PatchOperation::Remove(RemoveOperation { path }))
+        self.operation(pointer, |path| {
+            PatchOperation::Remove(RemoveOperation { path })
+        })
     }
 
     fn operation(mut self, pointer: &str, make: impl FnOnce(PointerBuf) -> PatchOperation) -> Self {
@@ -187,8 +201,17 @@ impl Finding {
     }
 
     /// A place in any object.
-    pub fn label(&mut self, object: ObjectRef, pointer: impl Into<String>, text: impl Into<String>) -> &mut Self {
-        self.labels.push(Label { object, pointer: pointer.into(), text: text.into() });
+    pub fn label(
+        &mut self,
+        object: ObjectRef,
+        pointer: impl Into<String>,
+        text: impl Into<String>,
+    ) -> &mut Self {
+        self.labels.push(Label {
+            object,
+            pointer: pointer.into(),
+            text: text.into(),
+        });
         self
     }
 
@@ -236,7 +259,8 @@ impl Finding {
 
     /// Read this object again before reporting.
     pub fn looked_for(&mut self, kind: Kind, namespace: &str, name: &str) -> &mut Self {
-        self.lookups.push(Lookup::Object(kind, namespace.into(), name.into()));
+        self.lookups
+            .push(Lookup::Object(kind, namespace.into(), name.into()));
         self
     }
 
@@ -286,7 +310,10 @@ mod tests {
 
     #[test]
     fn fingerprints_are_a_promise() {
-        assert_eq!(fingerprint(&["SVC004", "", "", "Service", "shop", "web", "http"]), "05b5a0d6cb06c8e0");
+        assert_eq!(
+            fingerprint(&["SVC004", "", "", "Service", "shop", "web", "http"]),
+            "05b5a0d6cb06c8e0"
+        );
         assert_ne!(fingerprint(&["a", "bc"]), fingerprint(&["ab", "c"]));
     }
 }

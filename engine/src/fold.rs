@@ -8,10 +8,15 @@ pub(crate) fn fold(findings: &mut Vec<Finding>) {
     let mut about: HashMap<(&'static str, ObjectRef), usize> = HashMap::new();
     findings.sort_by(|a, b| order(a).cmp(&order(b)));
     for (index, finding) in findings.iter().enumerate() {
-        about.entry((finding.rule.code, unplaced(&finding.subject))).or_insert(index);
+        about
+            .entry((finding.rule.code, unplaced(&finding.subject)))
+            .or_insert(index);
     }
-    let causes: Vec<Option<usize>> =
-        findings.iter().enumerate().map(|(index, finding)| cause(index, finding, &about)).collect();
+    let causes: Vec<Option<usize>> = findings
+        .iter()
+        .enumerate()
+        .map(|(index, finding)| cause(index, finding, &about))
+        .collect();
     let causes = without_cycles(causes);
     for (index, cause) in causes.iter().enumerate() {
         let Some(cause) = *cause else { continue };
@@ -43,15 +48,28 @@ fn order(finding: &Finding) -> impl Ord + use<> {
 
 /// Causes are matched by object, wherever it was read.
 fn unplaced(reference: &ObjectRef) -> ObjectRef {
-    ObjectRef { origin: crate::model::Origin::Live, ..reference.clone() }
+    ObjectRef {
+        origin: crate::model::Origin::Live,
+        ..reference.clone()
+    }
 }
 
-fn cause(index: usize, finding: &Finding, about: &HashMap<(&'static str, ObjectRef), usize>) -> Option<usize> {
-    finding.because.iter().find_map(|because| {
-        let subject = unplaced(&because.subject);
-        because.codes.iter().find_map(|code| about.get(&(*code, subject.clone())).copied())
-    })
-    .filter(|cause| *cause != index)
+fn cause(
+    index: usize,
+    finding: &Finding,
+    about: &HashMap<(&'static str, ObjectRef), usize>,
+) -> Option<usize> {
+    finding
+        .because
+        .iter()
+        .find_map(|because| {
+            let subject = unplaced(&because.subject);
+            because
+                .codes
+                .iter()
+                .find_map(|code| about.get(&(*code, subject.clone())).copied())
+        })
+        .filter(|cause| *cause != index)
 }
 
 /// Follows each chain; where it comes back to its start, the link that closes the circle is dropped.
@@ -69,4 +87,3 @@ fn without_cycles(mut causes: Vec<Option<usize>>) -> Vec<Option<usize>> {
     }
     causes
 }
-

@@ -14,6 +14,8 @@ pub mod context;
 pub mod facts;
 pub mod finding;
 mod fold;
+pub mod load;
+pub mod manifest;
 pub mod model;
 pub mod pointer;
 pub mod policy;

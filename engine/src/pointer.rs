@@ -17,5 +17,7 @@ pub fn join(pointer: &str, token: &str) -> String {
 
 /// Whether `pointer` is `ancestor` or lies below it.
 pub fn is_within(pointer: &str, ancestor: &str) -> bool {
-    pointer.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    pointer
+        .strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -42,12 +42,18 @@ pub fn resolve_name(spec: &PodSpec, name: &str, protocol: &Protocol) -> Resolved
 
 /// Whether a serving container declares the number with the protocol.
 pub fn declares(spec: &PodSpec, number: i32, protocol: &Protocol) -> bool {
-    spec.declared_ports().any(|(_, port)| port.container_port == number && port.protocol == *protocol)
+    spec.declared_ports()
+        .any(|(_, port)| port.container_port == number && port.protocol == *protocol)
 }
 
 /// Ports that serving containers declare with a protocol.
-pub fn declared<'a>(spec: &'a PodSpec, protocol: &'a Protocol) -> impl Iterator<Item = &'a ContainerPort> {
-    spec.declared_ports().map(|(_, port)| port).filter(move |port| port.protocol == *protocol)
+pub fn declared<'a>(
+    spec: &'a PodSpec,
+    protocol: &'a Protocol,
+) -> impl Iterator<Item = &'a ContainerPort> {
+    spec.declared_ports()
+        .map(|(_, port)| port)
+        .filter(move |port| port.protocol == *protocol)
 }
 
 /// How messages name a declared port: `http=8080` or `8080`, with the protocol unless it is TCP.

@@ -94,12 +94,17 @@ impl Report {
 
     /// A finding by fingerprint.
     pub fn by_fingerprint(&self, fingerprint: &str) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.fingerprint == fingerprint)
+        self.findings
+            .iter()
+            .find(|finding| finding.fingerprint == fingerprint)
     }
 
     /// Number of findings of a severity, headlines and explained ones.
     pub fn count(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|finding| finding.severity == severity).count()
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
     }
 
     /// The worst finding.

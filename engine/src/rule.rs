@@ -3,8 +3,9 @@
 use crate::{
     context::{Context, Reporter},
     model::{
-        Autoscaler, Certificate, CustomResourceDefinition, EndpointSlice, Gateway, Ingress, IngressClass, IngressRoute,
-        Kind, NetworkPolicy, Node, Pod, Secret, Service, WebhookConfiguration, Workload,
+        Autoscaler, Certificate, CustomResourceDefinition, EndpointSlice, Gateway, Ingress,
+        IngressClass, IngressRoute, Kind, NetworkPolicy, Node, Pod, Secret, Service,
+        WebhookConfiguration, Workload,
     },
 };
 
@@ -187,9 +188,10 @@ impl Check {
             Self::Node(_) => &[Kind::Node],
             Self::Secret(_) => &[Kind::Secret],
             Self::Certificate(_) => &[Kind::Certificate],
-            Self::WebhookConfiguration(_) => {
-                &[Kind::ValidatingWebhookConfiguration, Kind::MutatingWebhookConfiguration]
-            }
+            Self::WebhookConfiguration(_) => &[
+                Kind::ValidatingWebhookConfiguration,
+                Kind::MutatingWebhookConfiguration,
+            ],
             Self::CustomResourceDefinition(_) => &[Kind::CustomResourceDefinition],
         }
     }
@@ -285,7 +287,11 @@ impl Rule {
     /// Every kind it reads: subjects, needs and wants, without duplicates.
     pub fn kinds(&self) -> Vec<Kind> {
         let subjects = self.on.iter().flat_map(|check| check.kinds());
-        let mut kinds: Vec<Kind> = subjects.chain(self.needs).chain(self.wants).copied().collect();
+        let mut kinds: Vec<Kind> = subjects
+            .chain(self.needs)
+            .chain(self.wants)
+            .copied()
+            .collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds

@@ -42,5 +42,8 @@ pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
 /// A rule by code (any case) or by name.
 pub fn find(code_or_name: &str) -> Option<&'static Rule> {
     let code = code_or_name.to_ascii_uppercase();
-    RULES.iter().copied().find(|rule| rule.code == code || rule.name == code_or_name)
+    RULES
+        .iter()
+        .copied()
+        .find(|rule| rule.code == code || rule.name == code_or_name)
 }

@@ -5,7 +5,7 @@ use crate::{
     context::{Change, Context, Reporter, unreadable},
     finding::Finding,
     fold,
-    model::{Kind, Meta, Object, ObjectRef, Origin, Workload},
+    model::{Kind, Meta, ObjectRef, Origin, Workload},
     report::{NoVerdict, NotChecked, Report, RuleCount},
     rule::{Check, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
@@ -17,7 +17,13 @@ use std::{
 };
 
 /// Runs every selected rule over the whole snapshot.
-pub fn run(rules: &[&'static Rule], snapshot: &Snapshot, config: &Config, now: Timestamp, surface: Surface) -> Report {
+pub fn run(
+    rules: &[&'static Rule],
+    snapshot: &Snapshot,
+    config: &Config,
+    now: Timestamp,
+    surface: Surface,
+) -> Report {
     let context = Context::new(snapshot, config, now, surface, Change::default());
     let mut runner = Runner::new(&context, rules);
     for rule in runner.selected.clone() {
@@ -44,9 +50,26 @@ impl<'c, 'a> Runner<'c, 'a> {
             .collect();
         let counts = selected
             .iter()
-            .map(|rule| (rule.code, RuleCount { rule, ok: 0, violated: 0, unknown: 0, skipped: 0 }))
+            .map(|rule| {
+                (
+                    rule.code,
+                    RuleCount {
+                        rule,
+                        ok: 0,
+                        violated: 0,
+                        unknown: 0,
+                        skipped: 0,
+                    },
+                )
+            })
             .collect();
-        Self { context, selected, findings: Vec::new(), not_checked: BTreeMap::new(), counts }
+        Self {
+            context,
+            selected,
+            findings: Vec::new(),
+            not_checked: BTreeMap::new(),
+            counts,
+        }
     }
 
     fn rule(&mut self, rule: &'static Rule) {
@@ -74,18 +97,34 @@ impl<'c, 'a> Runner<'c, 'a> {
             Check::CustomResourceDefinition(f) => self.each(rule, f),
             Check::Workload(f) => {
                 for workload in top_level_workloads(self.context) {
-                    self.subject(rule, workload.kind(), workload.meta(), workload.reference(), |cx, report| {
-                        f(cx, workload, report);
-                    });
+                    self.subject(
+                        rule,
+                        workload.kind(),
+                        workload.meta(),
+                        workload.reference(),
+                        |cx, report| {
+                            f(cx, workload, report);
+                        },
+                    );
                 }
             }
         }
     }
 
-    fn each<T: Stored>(&mut self, rule: &'static Rule, f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter)) {
+    fn each<T: Stored>(
+        &mut self,
+        rule: &'static Rule,
+        f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter),
+    ) {
         let context = self.context;
         for object in context.all::<T>() {
-            self.subject(rule, object.kind(), object.meta(), object.reference(), |cx, report| f(cx, object, report));
+            self.subject(
+                rule,
+                object.kind(),
+                object.meta(),
+                object.reference(),
+                |cx, report| f(cx, object, report),
+            );
         }
     }
 
@@ -95,12 +134,19 @@ impl<'c, 'a> Runner<'c, 'a> {
             return;
         }
         for kind in check.kinds() {
-            let Some(coverage) = self.context.snapshot.coverage.get(kind) else { continue };
+            let Some(coverage) = self.context.snapshot.coverage.get(kind) else {
+                continue;
+            };
             if coverage.not_installed {
                 if !kind.is_custom() && check.kinds().len() > 1 {
                     continue;
                 }
-                self.no_verdict(rule, NoVerdict::Skipped, format!("not installed: {}", kind.resource()), None);
+                self.no_verdict(
+                    rule,
+                    NoVerdict::Skipped,
+                    format!("not installed: {}", kind.resource()),
+                    None,
+                );
             }
             for gap in &coverage.gaps {
                 self.no_verdict(rule, NoVerdict::Unknown, gap.reason(), None);
@@ -124,12 +170,19 @@ impl<'c, 'a> Runner<'c, 'a> {
             return self.no_verdict(rule, reason.0, reason.1, Some(reference));
         }
         // `selected` holds only rules that have a severity here.
-        let severity = rule.severity(self.context.surface).unwrap_or(Severity::Info);
+        let severity = rule
+            .severity(self.context.surface)
+            .unwrap_or(Severity::Info);
         let mut report = Reporter::new(rule, reference.clone(), severity);
         self.context.take_taint();
         let judged = catch_unwind(AssertUnwindSafe(|| judge(self.context, &mut report)));
         if judged.is_err() {
-            return self.no_verdict(rule, NoVerdict::Unknown, "internal error in this rule".to_owned(), Some(reference));
+            return self.no_verdict(
+                rule,
+                NoVerdict::Unknown,
+                "internal error in this rule".to_owned(),
+                Some(reference),
+            );
         }
         let tainted = self.context.take_taint();
         if let Some(reason) = tainted.filter(|_| !report.findings.is_empty()) {
@@ -142,7 +195,8 @@ impl<'c, 'a> Runner<'c, 'a> {
         if !report.applicable {
             return;
         }
-        let clean = report.findings.is_empty() && report.unknown.is_empty() && report.skipped.is_empty();
+        let clean =
+            report.findings.is_empty() && report.unknown.is_empty() && report.skipped.is_empty();
         if let Some(count) = self.counts.get_mut(rule.code) {
             count.ok += usize::from(clean);
             count.violated += usize::from(!report.findings.is_empty());
@@ -155,7 +209,9 @@ impl<'c, 'a> Runner<'c, 'a> {
         }
         for mut finding in report.findings {
             finding.seal();
-            if let Some(Level::On(severity)) = self.context.config.level(rule, &finding.subject.namespace) {
+            if let Some(Level::On(severity)) =
+                self.context.config.level(rule, &finding.subject.namespace)
+            {
                 finding.severity = severity;
             }
             self.findings.push(finding);
@@ -163,30 +219,57 @@ impl<'c, 'a> Runner<'c, 'a> {
     }
 
     /// Why a rule cannot judge a subject: a kind it needs could not be read, or a field it reads could not be decoded.
-    fn obstacle(&self, rule: &'static Rule, kind: Kind, meta: &Meta) -> Option<(NoVerdict, String)> {
+    fn obstacle(
+        &self,
+        rule: &'static Rule,
+        kind: Kind,
+        meta: &Meta,
+    ) -> Option<(NoVerdict, String)> {
         for needed in rule.needs {
             match self.context.known(*needed, &meta.namespace) {
                 Ok(()) | Err(Absence::Proven | Absence::NotInInput) => {}
                 Err(Absence::Unknown(reason)) => return Some((NoVerdict::Unknown, reason)),
                 Err(Absence::NotInstalled) => {
-                    return Some((NoVerdict::Skipped, format!("not installed: {}", needed.resource())));
+                    return Some((
+                        NoVerdict::Skipped,
+                        format!("not installed: {}", needed.resource()),
+                    ));
                 }
             }
         }
-        let read = |pointer: &str| pointer.is_empty() || rule.reads.iter().any(|pattern| touches(pointer, pattern));
-        let problem = meta.problems.iter().find(|problem| read(&problem.pointer))?;
-        Some((NoVerdict::Unknown, unreadable(kind, meta, &problem.pointer, &problem.message)))
+        let read = |pointer: &str| {
+            pointer.is_empty() || rule.reads.iter().any(|pattern| touches(pointer, pattern))
+        };
+        let problem = meta
+            .problems
+            .iter()
+            .find(|problem| read(&problem.pointer))?;
+        Some((
+            NoVerdict::Unknown,
+            unreadable(kind, meta, &problem.pointer, &problem.message),
+        ))
     }
 
-    fn no_verdict(&mut self, rule: &'static Rule, outcome: NoVerdict, reason: String, subject: Option<ObjectRef>) {
+    fn no_verdict(
+        &mut self,
+        rule: &'static Rule,
+        outcome: NoVerdict,
+        reason: String,
+        subject: Option<ObjectRef>,
+    ) {
         if let Some(count) = self.counts.get_mut(rule.code) {
             match outcome {
                 NoVerdict::Unknown => count.unknown += 1,
                 NoVerdict::Skipped => count.skipped += 1,
             }
         }
-        let severity = rule.severity(self.context.surface).unwrap_or(Severity::Info);
-        let entry = self.not_checked.entry((rule.code, outcome, reason)).or_insert((subject.clone(), 0, severity));
+        let severity = rule
+            .severity(self.context.surface)
+            .unwrap_or(Severity::Info);
+        let entry = self
+            .not_checked
+            .entry((rule.code, outcome, reason))
+            .or_insert((subject.clone(), 0, severity));
         entry.1 += 1;
         // The smallest reference, so that the order of reading does not show.
         if subject.is_some() && subject < entry.0 {
@@ -200,10 +283,19 @@ impl<'c, 'a> Runner<'c, 'a> {
         same_everywhere_once(&mut findings);
         let (mut findings, suppressed, warnings) = context.config.allow(findings, context);
         fold::fold(&mut findings);
-        let not_checked = self.not_checked.into_iter().map(|((code, outcome, reason), (subject, count, severity))| {
-            let subject = subject.filter(|_| count == 1);
-            NotChecked { code, outcome, reason, subject, count, severity }
-        });
+        let not_checked = self.not_checked.into_iter().map(
+            |((code, outcome, reason), (subject, count, severity))| {
+                let subject = subject.filter(|_| count == 1);
+                NotChecked {
+                    code,
+                    outcome,
+                    reason,
+                    subject,
+                    count,
+                    severity,
+                }
+            },
+        );
         Report {
             now: context.now,
             findings,
@@ -225,12 +317,17 @@ fn same_everywhere_once(findings: &mut Vec<Finding>) {
 /// Workloads to judge: controllers that no controller here owns, pods without one, and one pod for every owner that
 /// is not here (its siblings would say the same).
 pub(crate) fn top_level_workloads<'a>(context: &Context<'a>) -> Vec<Workload<'a>> {
-    let controllers = context.all::<crate::model::Controller>().filter(|c| context.is_top_level(c));
+    let controllers = context
+        .all::<crate::model::Controller>()
+        .filter(|c| context.is_top_level(c));
     let mut workloads: Vec<Workload<'a>> = controllers.map(Workload::Controller).collect();
     let mut orphans: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for pod in context.all::<crate::model::Pod>() {
         if let Some(owner) = pod.meta.controller() {
-            if context.controller(&pod.meta.namespace, &owner.kind, &owner.name).is_some() {
+            if context
+                .controller(&pod.meta.namespace, &owner.kind, &owner.name)
+                .is_some()
+            {
                 continue;
             }
             if !orphans.insert((&pod.meta.namespace, &owner.kind, &owner.name)) {

@@ -41,7 +41,10 @@ impl LabelSelector {
 
     /// As the API spells a selector in one line: `app=web,tier in (a,b)`.
     pub fn display(&self) -> String {
-        let pairs = self.match_labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let pairs = self
+            .match_labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
         let requirements = self.match_expressions.iter().map(ToString::to_string);
         pairs.chain(requirements).collect::<Vec<_>>().join(",")
     }
@@ -68,7 +71,9 @@ impl From<StrictSelector> for LabelSelector {
 
 /// Whether `labels` holds every pair of `wanted`.
 pub fn contains_all(labels: &Labels, wanted: &Labels) -> bool {
-    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// One expression about a key. Node affinity also uses `Gt` and `Lt`.
@@ -86,7 +91,8 @@ pub struct Requirement {
 impl Requirement {
     /// Judges the value of the key, `None` where the key is absent. An unknown operator gives no answer.
     pub fn matches(&self, value: Option<&str>) -> Option<bool> {
-        let listed = || value.is_some_and(|value| self.values.iter().any(|wanted| &**wanted == value));
+        let listed =
+            || value.is_some_and(|value| self.values.iter().any(|wanted| &**wanted == value));
         Some(match &*self.operator {
             "In" => listed(),
             "NotIn" => !listed(),
@@ -100,7 +106,11 @@ impl Requirement {
 
     fn compare(&self, value: Option<&str>) -> Option<Option<std::cmp::Ordering>> {
         let limit: i64 = self.values.first()?.parse().ok()?;
-        Some(value.and_then(|value| value.parse::<i64>().ok()).map(|value| value.cmp(&limit)))
+        Some(
+            value
+                .and_then(|value| value.parse::<i64>().ok())
+                .map(|value| value.cmp(&limit)),
+        )
     }
 }
 
@@ -109,7 +119,13 @@ impl std::fmt::Display for Requirement {
         match &*self.operator {
             "Exists" => write!(f, "{}", self.key),
             "DoesNotExist" => write!(f, "!{}", self.key),
-            operator => write!(f, "{} {} ({})", self.key, operator.to_ascii_lowercase(), self.values.join(",")),
+            operator => write!(
+                f,
+                "{} {} ({})",
+                self.key,
+                operator.to_ascii_lowercase(),
+                self.values.join(",")
+            ),
         }
     }
 }
@@ -132,22 +148,37 @@ mod tests {
             r#"{"matchLabels":{"app":"web"},"matchExpressions":[{"key":"tier","operator":"In","values":["a","b"]},
                 {"key":"canary","operator":"DoesNotExist"}]}"#,
         );
-        assert_eq!(wanted.matches(&labels(&[("app", "web"), ("tier", "b")])), Some(true));
-        assert_eq!(wanted.matches(&labels(&[("app", "web"), ("tier", "c")])), Some(false));
-        assert_eq!(wanted.matches(&labels(&[("app", "web"), ("tier", "a"), ("canary", "")])), Some(false));
+        assert_eq!(
+            wanted.matches(&labels(&[("app", "web"), ("tier", "b")])),
+            Some(true)
+        );
+        assert_eq!(
+            wanted.matches(&labels(&[("app", "web"), ("tier", "c")])),
+            Some(false)
+        );
+        assert_eq!(
+            wanted.matches(&labels(&[("app", "web"), ("tier", "a"), ("canary", "")])),
+            Some(false)
+        );
         assert_eq!(wanted.matches(&labels(&[("tier", "a")])), Some(false));
     }
 
     #[test]
     fn not_in_holds_for_an_absent_key_and_empty_selects_all() {
-        let not_in = selector(r#"{"matchExpressions":[{"key":"a","operator":"NotIn","values":["x"]}]}"#);
+        let not_in =
+            selector(r#"{"matchExpressions":[{"key":"a","operator":"NotIn","values":["x"]}]}"#);
         assert_eq!(not_in.matches(&labels(&[])), Some(true));
-        assert_eq!(LabelSelector::default().matches(&labels(&[("any", "thing")])), Some(true));
+        assert_eq!(
+            LabelSelector::default().matches(&labels(&[("any", "thing")])),
+            Some(true)
+        );
     }
 
     #[test]
     fn an_unknown_operator_gives_no_answer_unless_something_else_already_fails() {
-        let odd = selector(r#"{"matchLabels":{"app":"web"},"matchExpressions":[{"key":"a","operator":"Like"}]}"#);
+        let odd = selector(
+            r#"{"matchLabels":{"app":"web"},"matchExpressions":[{"key":"a","operator":"Like"}]}"#,
+        );
         assert_eq!(odd.matches(&labels(&[("app", "web")])), None);
         assert_eq!(odd.matches(&labels(&[("app", "api")])), Some(false));
     }

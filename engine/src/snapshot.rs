@@ -19,9 +19,10 @@ pub use store::{Store, Stored};
 use crate::{
     facts::Facts,
     model::{
-        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller, CustomResourceDefinition,
-        EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute, Issuer, Kind, Namespace, NetworkPolicy,
-        Node, OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text, WebhookConfiguration, decode::Any,
+        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
+        CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
+        IngressRoute, Issuer, Kind, Namespace, NetworkPolicy, Node, OpaquePolicy, Order, Pod,
+        Secret, Service, ServiceCidr, Text, WebhookConfiguration, decode::Any,
     },
 };
 use std::collections::BTreeMap;
@@ -121,7 +122,10 @@ pub struct Builder {
 impl Builder {
     /// An empty builder.
     pub fn new(source: Source) -> Self {
-        Self { source, ..Self::default() }
+        Self {
+            source,
+            ..Self::default()
+        }
     }
 
     /// Adds an object. The order of insertion does not matter.
@@ -149,10 +153,24 @@ impl Builder {
 
     /// Sorts, indexes and detects facts.
     pub fn seal(self) -> Snapshot {
-        let Self { mut objects, coverage, source, files, stated, .. } = self;
+        let Self {
+            mut objects,
+            coverage,
+            source,
+            files,
+            stated,
+            ..
+        } = self;
         objects.seal();
         let index = Index::new(&objects);
-        let mut snapshot = Snapshot { objects, coverage, source, files, facts: Facts::default(), index };
+        let mut snapshot = Snapshot {
+            objects,
+            coverage,
+            source,
+            files,
+            facts: Facts::default(),
+            index,
+        };
         snapshot.facts = Facts::detect(&snapshot, stated);
         snapshot
     }
@@ -199,14 +217,31 @@ impl Snapshot {
             Kind::Secret => !self.objects.secrets.in_namespace(namespace).is_empty(),
             Kind::Ingress => !self.objects.ingresses.in_namespace(namespace).is_empty(),
             Kind::IngressClass => !self.objects.ingress_classes.is_empty(),
-            Kind::NetworkPolicy => !self.objects.network_policies.in_namespace(namespace).is_empty(),
-            Kind::EndpointSlice => !self.objects.endpoint_slices.in_namespace(namespace).is_empty(),
+            Kind::NetworkPolicy => !self
+                .objects
+                .network_policies
+                .in_namespace(namespace)
+                .is_empty(),
+            Kind::EndpointSlice => !self
+                .objects
+                .endpoint_slices
+                .in_namespace(namespace)
+                .is_empty(),
             Kind::Certificate => !self.objects.certificates.in_namespace(namespace).is_empty(),
-            Kind::Issuer => self.objects.issuers.in_namespace(namespace).iter().any(|issuer| !issuer.cluster),
+            Kind::Issuer => self
+                .objects
+                .issuers
+                .in_namespace(namespace)
+                .iter()
+                .any(|issuer| !issuer.cluster),
             Kind::ClusterIssuer => self.objects.issuers.iter().any(|issuer| issuer.cluster),
             kind if kind.is_controller() => {
                 use crate::model::Object as _;
-                self.objects.controllers.in_namespace(namespace).iter().any(|object| object.kind() == kind)
+                self.objects
+                    .controllers
+                    .in_namespace(namespace)
+                    .iter()
+                    .any(|object| object.kind() == kind)
             }
             // Status-only kinds are never looked for in files.
             _ => false,

@@ -86,7 +86,11 @@ impl Object for WebhookConfiguration {
         &mut self.meta
     }
     fn kind(&self) -> Kind {
-        if self.mutating { Kind::MutatingWebhookConfiguration } else { Kind::ValidatingWebhookConfiguration }
+        if self.mutating {
+            Kind::MutatingWebhookConfiguration
+        } else {
+            Kind::ValidatingWebhookConfiguration
+        }
     }
 }
 

@@ -22,7 +22,9 @@ impl IssuerRef {
 
     /// Issuers of other groups are served by somebody else and cannot be judged.
     pub fn is_cert_manager(&self) -> bool {
-        self.group.as_deref().is_none_or(|group| group.is_empty() || group == "cert-manager.io")
+        self.group
+            .as_deref()
+            .is_none_or(|group| group.is_empty() || group == "cert-manager.io")
     }
 }
 
@@ -163,7 +165,11 @@ struct RawIssuerStatus {
 
 impl RawIssuer {
     pub(super) fn finish(self, kind: Kind) -> Issuer {
-        Issuer { meta: self.metadata, cluster: kind == Kind::ClusterIssuer, conditions: self.status.conditions }
+        Issuer {
+            meta: self.metadata,
+            cluster: kind == Kind::ClusterIssuer,
+            conditions: self.status.conditions,
+        }
     }
 }
 
@@ -175,7 +181,11 @@ impl Object for Issuer {
         &mut self.meta
     }
     fn kind(&self) -> Kind {
-        if self.cluster { Kind::ClusterIssuer } else { Kind::Issuer }
+        if self.cluster {
+            Kind::ClusterIssuer
+        } else {
+            Kind::Issuer
+        }
     }
 }
 

@@ -100,7 +100,11 @@ impl Node {
 
     /// Addresses of a type.
     pub fn addresses<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
-        self.status.addresses.iter().filter(move |address| &*address.kind == kind).map(|address| &*address.address)
+        self.status
+            .addresses
+            .iter()
+            .filter(move |address| &*address.kind == kind)
+            .map(|address| &*address.address)
     }
 }
 
@@ -205,8 +209,14 @@ pub struct Series {
 impl Event {
     /// When it was last seen, whichever form the event uses.
     pub fn last_seen(&self) -> Option<Timestamp> {
-        let series = self.series.as_ref().and_then(|series| series.last_observed_time);
-        series.or(self.last_timestamp).or(self.event_time).or(self.meta.creation_timestamp)
+        let series = self
+            .series
+            .as_ref()
+            .and_then(|series| series.last_observed_time);
+        series
+            .or(self.last_timestamp)
+            .or(self.event_time)
+            .or(self.meta.creation_timestamp)
     }
 }
 

@@ -39,7 +39,10 @@ impl<'de> Deserialize<'de> for ConfigMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawConfigMap::deserialize(deserializer)?;
         let mentions = Mentions::of(raw.data.values().flatten().map(|value| &**value));
-        Ok(Self { meta: raw.metadata, mentions: mentions.merged(raw.netdoctor_mentions) })
+        Ok(Self {
+            meta: raw.metadata,
+            mentions: mentions.merged(raw.netdoctor_mentions),
+        })
     }
 }
 
@@ -99,6 +102,10 @@ impl<'de> Deserialize<'de> for Secret {
             let encoded = raw.data.certificate.filter(|text| !text.is_empty());
             encoded.map(|text| crate::cert::from_base64(&text).map_err(Into::into))
         };
-        Ok(Self { meta: raw.metadata, type_name: raw.type_name, certificate })
+        Ok(Self {
+            meta: raw.metadata,
+            type_name: raw.type_name,
+            certificate,
+        })
     }
 }

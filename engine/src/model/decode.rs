@@ -5,10 +5,11 @@
 //! that read a recorded path are unknown for that object.
 
 use super::{
-    Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller, CustomResourceDefinition,
-    EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute, Issuer, Kind, Meta, Namespace, NetworkPolicy,
-    Node, Object, OpaquePolicy, Order, Origin, Pod, Problem, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
-    admission::RawConfiguration, certificate::RawIssuer, gateway::RawOpaque, workload::RawController,
+    Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
+    CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute,
+    Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object, OpaquePolicy, Order, Origin, Pod,
+    Problem, Secret, Service, ServiceCidr, Text, WebhookConfiguration, admission::RawConfiguration,
+    certificate::RawIssuer, gateway::RawOpaque, workload::RawController,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -110,7 +111,12 @@ pub enum Skipped {
 /// # Errors
 /// [`Skipped`] when the document is no object of a kind that rules read.
 pub fn from_value(value: Value, origin: Origin) -> Result<Any, Skipped> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |key: &str| {
+        value
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
     let (Some(api_version), Some(name)) = (text("apiVersion"), text("kind")) else {
         return Err(Skipped::NotAnObject);
     };
@@ -132,7 +138,9 @@ pub fn from_slice(kind: Kind, bytes: &[u8]) -> Any {
 
 /// Objects of other kinds count as workloads by their shape: containers at `spec.template.spec`.
 fn custom_workload(api_version: Text, name: Text, value: Value) -> Result<Any, Skipped> {
-    let by_shape = value.pointer("/spec/template/spec/containers").is_some_and(Value::is_array);
+    let by_shape = value
+        .pointer("/spec/template/spec/containers")
+        .is_some_and(Value::is_array);
     // Kustomize and Helm sources are about manifests, not about the cluster.
     if !by_shape || api_version.starts_with("kustomize.config.k8s.io") {
         return Err(Skipped::UnreadKind);
@@ -148,7 +156,10 @@ fn decode(kind: Kind, value: Value) -> Any {
     match typed(kind, &mut Attempt::First(value)) {
         Ok(any) => settled(any, Vec::new()),
         Err(value) => {
-            let mut attempt = Attempt::Repair { value, problems: Vec::new() };
+            let mut attempt = Attempt::Repair {
+                value,
+                problems: Vec::new(),
+            };
             drop_nulls(attempt.value_mut());
             match typed(kind, &mut attempt) {
                 Ok(any) => settled(any, attempt.into_problems()),
@@ -168,14 +179,25 @@ fn settled(mut any: Any, mut problems: Vec<Problem>) -> Any {
 }
 
 fn empty(kind: Kind) -> Any {
-    typed(kind, &mut Attempt::First(Value::Object(serde_json::Map::new())))
-        .unwrap_or_else(|_| Any::OpaquePolicy(OpaquePolicy { kind: Some(kind), ..OpaquePolicy::default() }))
+    typed(
+        kind,
+        &mut Attempt::First(Value::Object(serde_json::Map::new())),
+    )
+    .unwrap_or_else(|_| {
+        Any::OpaquePolicy(OpaquePolicy {
+            kind: Some(kind),
+            ..OpaquePolicy::default()
+        })
+    })
 }
 
 /// The two ways of decoding a value.
 enum Attempt {
     First(Value),
-    Repair { value: Value, problems: Vec<Problem> },
+    Repair {
+        value: Value,
+        problems: Vec<Problem>,
+    },
 }
 
 /// Wrong fields that are taken out of one object before giving up on it.
@@ -211,13 +233,22 @@ fn repair<T: DeserializeOwned>(value: &mut Value, problems: &mut Vec<Problem>) -
         };
         let pointer = pointer_of(error.path());
         let found = take_out(value, &pointer);
-        problems.push(Problem { pointer: found.into(), message: error.inner().to_string().into() });
+        problems.push(Problem {
+            pointer: found.into(),
+            message: error.inner().to_string().into(),
+        });
     }
     // Too broken to trust any of it: the object stays as its name.
-    problems.push(Problem { pointer: "".into(), message: "too many fields have the wrong type".into() });
+    problems.push(Problem {
+        pointer: "".into(),
+        message: "too many fields have the wrong type".into(),
+    });
     let mut bare = serde_json::json!({"metadata": {}});
     for key in ["name", "namespace"] {
-        if let Some(text) = value.pointer(&format!("/metadata/{key}")).filter(|text| text.is_string()) {
+        if let Some(text) = value
+            .pointer(&format!("/metadata/{key}"))
+            .filter(|text| text.is_string())
+        {
             bare["metadata"][key] = text.clone();
         }
     }
@@ -233,7 +264,9 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
                 pointer.push('/');
                 pointer.push_str(&crate::pointer::escape(key));
             }
-            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => break,
+            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => {
+                break;
+            }
         }
     }
     pointer
@@ -258,7 +291,10 @@ fn take_out(root: &mut Value, pointer: &str) -> String {
             Some(Value::Array(items)) => {
                 let empty = Value::Object(serde_json::Map::new());
                 let index = last.parse::<usize>().ok();
-                if let Some(item) = index.and_then(|index| items.get_mut(index)).filter(|item| **item != empty) {
+                if let Some(item) = index
+                    .and_then(|index| items.get_mut(index))
+                    .filter(|item| **item != empty)
+                {
                     *item = empty;
                     return at;
                 }
@@ -335,9 +371,15 @@ mod tests {
 
     #[test]
     fn nulls_are_absent_everywhere() {
-        let service = service(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": null},
-            "spec": {"type": null, "selector": {"app": "web", "tier": null}, "ports": [null, {"port": 80, "name": null}]}}));
-        assert!(service.meta.problems.is_empty(), "{:?}", service.meta.problems);
+        let service = service(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "labels": null},
+            "spec": {"type": null, "selector": {"app": "web", "tier": null}, "ports": [null, {"port": 80, "name": null}]}}),
+        );
+        assert!(
+            service.meta.problems.is_empty(),
+            "{:?}",
+            service.meta.problems
+        );
         assert_eq!(service.ports.len(), 2);
         assert_eq!(service.ports[1].port, 80);
         assert_eq!(service.selector.len(), 1);
@@ -345,12 +387,17 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_a_problem_of_one_field() {
-        let service = service(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
-            "spec": {"selector": {"app": 1}, "ports": [{"port": "eighty", "targetPort": 8080}, {"port": 443}]}}));
+        let service = service(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"selector": {"app": 1}, "ports": [{"port": "eighty", "targetPort": 8080}, {"port": 443}]}}),
+        );
         let pointers: Vec<&str> = service.meta.problems.iter().map(|p| &*p.pointer).collect();
         assert_eq!(pointers, ["/spec/ports/0/port", "/spec/selector/app"]);
         assert_eq!(service.ports[1].port, 443);
-        assert_eq!(service.ports[0].target_port, Some(super::super::IntOrString::Int(8080)));
+        assert_eq!(
+            service.ports[0].target_port,
+            Some(super::super::IntOrString::Int(8080))
+        );
     }
 
     #[test]
@@ -360,15 +407,24 @@ mod tests {
         let any = from_value(rollout, Origin::Live).unwrap();
         assert_eq!(any.reference().type_name(), "rollout/web");
         let other = json!({"apiVersion": "v1", "kind": "PersistentVolume"});
-        assert_eq!(from_value(other, Origin::Live).unwrap_err(), Skipped::UnreadKind);
-        assert_eq!(from_value(json!({"kind": "Pod"}), Origin::Live).unwrap_err(), Skipped::NotAnObject);
+        assert_eq!(
+            from_value(other, Origin::Live).unwrap_err(),
+            Skipped::UnreadKind
+        );
+        assert_eq!(
+            from_value(json!({"kind": "Pod"}), Origin::Live).unwrap_err(),
+            Skipped::NotAnObject
+        );
     }
 
     #[test]
     fn nonsense_in_every_field_still_gives_the_object() {
         let bytes = br#"{"metadata": 7, "spec": [1], "status": "x"}"#;
         for kind in Kind::all() {
-            assert!(!from_slice(kind, bytes).meta().problems.is_empty(), "{kind}");
+            assert!(
+                !from_slice(kind, bytes).meta().problems.is_empty(),
+                "{kind}"
+            );
         }
     }
 }

@@ -123,7 +123,10 @@ pub(super) struct RawOpaque {
 
 impl RawOpaque {
     pub(super) fn finish(self, kind: Kind) -> OpaquePolicy {
-        OpaquePolicy { meta: self.metadata, kind: Some(kind) }
+        OpaquePolicy {
+            meta: self.metadata,
+            kind: Some(kind),
+        }
     }
 }
 

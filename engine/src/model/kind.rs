@@ -66,7 +66,15 @@ const fn row(
     short: &'static [&'static str],
     namespaced: bool,
 ) -> Row {
-    Row { kind, name, group, versions, plural, short, namespaced }
+    Row {
+        kind,
+        name,
+        group,
+        versions,
+        plural,
+        short,
+        namespaced,
+    }
 }
 
 /// Versions are in order of preference; any version of a known group is accepted when decoding.
@@ -132,7 +140,10 @@ impl Kind {
 
     /// Every kind that can be listed, in table order.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.kind).filter(|kind| *kind != Self::CustomWorkload)
+        TABLE
+            .iter()
+            .map(|row| row.kind)
+            .filter(|kind| *kind != Self::CustomWorkload)
     }
 
     /// The kind's name as it stands in manifests.
@@ -168,7 +179,11 @@ impl Kind {
     /// `plural.group`, as `kubectl auth can-i` wants it outside the core group.
     pub fn resource(self) -> String {
         let row = self.row();
-        if row.group.is_empty() { row.plural.to_owned() } else { format!("{}.{}", row.plural, row.group) }
+        if row.group.is_empty() {
+            row.plural.to_owned()
+        } else {
+            format!("{}.{}", row.plural, row.group)
+        }
     }
 
     /// Whether objects live in a namespace.
@@ -180,7 +195,11 @@ impl Kind {
     pub fn of(api_version: &str, name: &str) -> Option<Self> {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
         let canonical = canonical_group(group, name);
-        let group = if canonical.is_empty() { group } else { canonical };
+        let group = if canonical.is_empty() {
+            group
+        } else {
+            canonical
+        };
         TABLE
             .iter()
             .find(|row| row.name == name && row.group == group && row.kind != Self::CustomWorkload)
@@ -190,13 +209,18 @@ impl Kind {
     /// What a person types: singular, plural, short name, kind, each also with `.group`.
     pub fn from_type(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        let (name, group) = lower.split_once('.').map_or((&*lower, None), |(name, group)| (name, Some(group)));
+        let (name, group) = lower
+            .split_once('.')
+            .map_or((&*lower, None), |(name, group)| (name, Some(group)));
         TABLE
             .iter()
             .filter(|row| row.kind != Self::CustomWorkload)
             .find(|row| {
-                let named = row.plural == name || row.short.contains(&name) || row.name.to_ascii_lowercase() == name;
-                named && group.is_none_or(|group| row.group == group || row.group.starts_with(group))
+                let named = row.plural == name
+                    || row.short.contains(&name)
+                    || row.name.to_ascii_lowercase() == name;
+                named
+                    && group.is_none_or(|group| row.group == group || row.group.starts_with(group))
             })
             .map(|row| row.kind)
     }
@@ -218,7 +242,8 @@ impl Kind {
 
     /// Kinds of our table that a CRD brings; their absence is normal.
     pub fn is_custom(self) -> bool {
-        !matches!(self.group(), "" | "apps" | "batch" | "autoscaling") && !self.group().ends_with(".k8s.io")
+        !matches!(self.group(), "" | "apps" | "batch" | "autoscaling")
+            && !self.group().ends_with(".k8s.io")
             || matches!(
                 self,
                 Self::Gateway
@@ -252,14 +277,23 @@ mod tests {
         assert_eq!(Kind::from_type("Deployments"), Some(Kind::Deployment));
         assert_eq!(Kind::from_type("deploy.apps"), Some(Kind::Deployment));
         assert_eq!(Kind::from_type("netpol"), Some(Kind::NetworkPolicy));
-        assert_eq!(Kind::from_type("networkpolicies.crd.projectcalico.org"), Some(Kind::CalicoNetworkPolicy));
+        assert_eq!(
+            Kind::from_type("networkpolicies.crd.projectcalico.org"),
+            Some(Kind::CalicoNetworkPolicy)
+        );
         assert_eq!(Kind::from_type("nothing"), None);
     }
 
     #[test]
     fn old_groups_still_name_the_kind() {
-        assert_eq!(Kind::of("extensions/v1beta1", "Ingress"), Some(Kind::Ingress));
-        assert_eq!(Kind::of("apps/v1beta2", "Deployment"), Some(Kind::Deployment));
+        assert_eq!(
+            Kind::of("extensions/v1beta1", "Ingress"),
+            Some(Kind::Ingress)
+        );
+        assert_eq!(
+            Kind::of("apps/v1beta2", "Deployment"),
+            Some(Kind::Deployment)
+        );
         assert_eq!(Kind::of("serving.knative.dev/v1", "Service"), None);
     }
 }

@@ -64,7 +64,9 @@ struct Collector {
 
 impl Collector {
     fn read(&mut self, text: &str) {
-        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/'))) {
+        for word in text.split(|c: char| {
+            !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/'))
+        }) {
             if word.is_empty() {
                 continue;
             }
@@ -86,7 +88,9 @@ impl Collector {
 
     fn addresses(&mut self, word: &str) {
         for part in word.split('/') {
-            let (host, port) = part.split_once(':').map_or((part, None), |(host, port)| (host, Some(port)));
+            let (host, port) = part
+                .split_once(':')
+                .map_or((part, None), |(host, port)| (host, Some(port)));
             if host.is_empty() || !host.starts_with(|c: char| c.is_ascii_alphabetic()) {
                 continue;
             }
@@ -95,7 +99,9 @@ impl Collector {
             }
             if is_cluster_host(host) {
                 self.hosts.insert(host.into());
-            } else if port.is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit())) && is_label_path(host) {
+            } else if port.is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()))
+                && is_label_path(host)
+            {
                 self.names.insert(host.into());
             }
         }
@@ -114,7 +120,11 @@ impl Collector {
 fn is_cluster_host(host: &str) -> bool {
     let mut parts = host.split('.');
     let named = parts.next().is_some_and(is_label) && parts.next().is_some_and(is_label);
-    named && host.split('.').skip(2).any(|part| part == "svc") && host.split('.').all(|part| is_label(part) || part.is_empty())
+    named
+        && host.split('.').skip(2).any(|part| part == "svc")
+        && host
+            .split('.')
+            .all(|part| is_label(part) || part.is_empty())
 }
 
 fn is_label_path(host: &str) -> bool {
@@ -122,7 +132,9 @@ fn is_label_path(host: &str) -> bool {
 }
 
 fn is_label(part: &str) -> bool {
-    !part.is_empty() && part.len() <= 63 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    !part.is_empty()
+        && part.len() <= 63
+        && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 #[cfg(test)]

@@ -51,7 +51,9 @@ impl Labels {
     #[must_use]
     pub fn without_runtime(&self) -> Self {
         if self.iter().any(|(key, _)| RUNTIME_LABELS.contains(&key)) {
-            self.iter().filter(|(key, _)| !RUNTIME_LABELS.contains(key)).collect()
+            self.iter()
+                .filter(|(key, _)| !RUNTIME_LABELS.contains(key))
+                .collect()
         } else {
             self.clone()
         }
@@ -60,7 +62,12 @@ impl Labels {
 
 impl<K: Into<Text>, V: Into<Text>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(Arc::new(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()))
+        Self(Arc::new(
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        ))
     }
 }
 
@@ -71,9 +78,15 @@ impl<'de> Deserialize<'de> for Labels {
 }
 
 /// A map of texts in which a null value means that the key is absent.
-pub(super) fn text_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Text, Text>, D::Error> {
-    let raw = Option::<BTreeMap<Text, Option<Text>>>::deserialize(deserializer)?.unwrap_or_default();
-    Ok(raw.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect())
+pub(super) fn text_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Text, Text>, D::Error> {
+    let raw =
+        Option::<BTreeMap<Text, Option<Text>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(raw
+        .into_iter()
+        .filter_map(|(key, value)| value.map(|value| (key, value)))
+        .collect())
 }
 
 /// Annotations that rules read. All others are dropped while decoding: they are large and may hold secrets.
@@ -82,8 +95,11 @@ fn annotation_is_read(key: &str) -> bool {
         return false;
     };
     match prefix {
-        "netdoctor.io" | "ingressclass.kubernetes.io" | "k3s.io" | "flannel.alpha.coreos.com" => true,
-        "projectcalico.org" | "linkerd.io" | "sidecar.istio.io" | "inject.istio.io" | "cert-manager.io" => true,
+        "netdoctor.io" | "ingressclass.kubernetes.io" | "k3s.io" | "flannel.alpha.coreos.com" => {
+            true
+        }
+        "projectcalico.org" | "linkerd.io" | "sidecar.istio.io" | "inject.istio.io"
+        | "cert-manager.io" => true,
         "acme.cert-manager.io" | "kuma.io" | "nginx.ingress.kubernetes.io" => name != "auth-secret",
         "consul.hashicorp.com" => name == "connect-inject",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
@@ -187,7 +203,8 @@ impl Meta {
 
     /// Seconds since creation, `None` when the object has no creation time (manifests).
     pub fn age_seconds(&self, now: Timestamp) -> Option<i64> {
-        self.creation_timestamp.map(|created| now.as_second() - created.as_second())
+        self.creation_timestamp
+            .map(|created| now.as_second() - created.as_second())
     }
 
     pub(crate) fn settle_name(&mut self) {
@@ -240,7 +257,11 @@ impl ObjectRef {
     /// The reference to a live object that may not exist: what a rule looked for.
     pub fn wanted(kind: Kind, namespace: &str, name: &str) -> Self {
         Self {
-            namespace: if kind.namespaced() { namespace.into() } else { Text::default() },
+            namespace: if kind.namespaced() {
+                namespace.into()
+            } else {
+                Text::default()
+            },
             kind: kind.name().into(),
             name: name.into(),
             api_version: kind.api_version().into(),
@@ -250,7 +271,9 @@ impl ObjectRef {
 
     /// API group, empty for the core group.
     pub fn group(&self) -> &str {
-        self.api_version.rsplit_once('/').map_or("", |(group, _)| group)
+        self.api_version
+            .rsplit_once('/')
+            .map_or("", |(group, _)| group)
     }
 
     /// Whether both name the same object, wherever each was read.

@@ -49,11 +49,19 @@ impl Ingress {
 
     /// Every backend with the JSON pointer to it and the `host` and `path` that lead there (empty for the default).
     pub fn backends(&self) -> impl Iterator<Item = (String, &Backend, &str, &str)> {
-        let default = self.default_backend.iter().map(|backend| ("/spec/defaultBackend".to_owned(), backend, "", ""));
+        let default = self
+            .default_backend
+            .iter()
+            .map(|backend| ("/spec/defaultBackend".to_owned(), backend, "", ""));
         let paths = self.rules.iter().enumerate().flat_map(|(i, rule)| {
             rule.paths.iter().enumerate().map(move |(j, path)| {
                 let pointer = format!("/spec/rules/{i}/http/paths/{j}/backend");
-                (pointer, &path.backend, rule.host.as_deref().unwrap_or(""), path.path.as_deref().unwrap_or("/"))
+                (
+                    pointer,
+                    &path.backend,
+                    rule.host.as_deref().unwrap_or(""),
+                    path.path.as_deref().unwrap_or("/"),
+                )
             })
         });
         default.chain(paths)
@@ -146,12 +154,19 @@ impl<'de> Deserialize<'de> for Backend {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawBackend::deserialize(deserializer)?;
         if let Some(service) = raw.service {
-            let port = match (service.port.number.filter(|n| *n != 0), service.port.name.filter(|n| !n.is_empty())) {
+            let port = match (
+                service.port.number.filter(|n| *n != 0),
+                service.port.name.filter(|n| !n.is_empty()),
+            ) {
                 (Some(number), _) => BackendPort::Number(number),
                 (None, Some(name)) => BackendPort::Name(name),
                 (None, None) => BackendPort::Unset,
             };
-            return Ok(Self { service: Some(service.name), port, legacy: false });
+            return Ok(Self {
+                service: Some(service.name),
+                port,
+                legacy: false,
+            });
         }
         let legacy = raw.service_name.is_some();
         let port = match raw.service_port {
@@ -159,7 +174,11 @@ impl<'de> Deserialize<'de> for Backend {
             Some(IntOrString::Int(number)) => BackendPort::Number(number),
             Some(IntOrString::Text(name)) => BackendPort::Name(name),
         };
-        Ok(Self { service: raw.service_name, port, legacy })
+        Ok(Self {
+            service: raw.service_name,
+            port,
+            legacy,
+        })
     }
 }
 
@@ -221,9 +240,22 @@ impl<'de> Deserialize<'de> for Ingress {
             meta: raw.metadata,
             class_name: spec.ingress_class_name,
             default_backend: spec.default_backend.or(spec.backend),
-            rules: spec.rules.into_iter().map(|rule| IngressRule { host: rule.host, paths: rule.http.paths }).collect(),
+            rules: spec
+                .rules
+                .into_iter()
+                .map(|rule| IngressRule {
+                    host: rule.host,
+                    paths: rule.http.paths,
+                })
+                .collect(),
             tls: spec.tls,
-            addresses: raw.status.load_balancer.ingress.into_iter().filter_map(|a| a.ip.or(a.hostname)).collect(),
+            addresses: raw
+                .status
+                .load_balancer
+                .ingress
+                .into_iter()
+                .filter_map(|a| a.ip.or(a.hostname))
+                .collect(),
         })
     }
 }
@@ -240,7 +272,10 @@ pub struct IngressClass {
 impl IngressClass {
     /// Marked as the default class.
     pub fn is_default(&self) -> bool {
-        self.meta.annotations.get("ingressclass.kubernetes.io/is-default-class") == Some("true")
+        self.meta
+            .annotations
+            .get("ingressclass.kubernetes.io/is-default-class")
+            == Some("true")
     }
 }
 
@@ -260,7 +295,10 @@ struct RawClassSpec {
 impl<'de> Deserialize<'de> for IngressClass {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawClass::deserialize(deserializer)?;
-        Ok(Self { meta: raw.metadata, controller: raw.spec.controller })
+        Ok(Self {
+            meta: raw.metadata,
+            controller: raw.spec.controller,
+        })
     }
 }
 
@@ -282,7 +320,9 @@ pub struct NetworkPolicy {
 impl NetworkPolicy {
     /// Whether it isolates the selected pods for ingress. The default is always yes.
     pub fn isolates_ingress(&self) -> bool {
-        self.policy_types.as_ref().is_none_or(|types| types.iter().any(|t| &**t == "Ingress"))
+        self.policy_types
+            .as_ref()
+            .is_none_or(|types| types.iter().any(|t| &**t == "Ingress"))
     }
 
     /// Whether it isolates for egress. The default is yes when there are egress rules.

@@ -39,7 +39,10 @@ impl Pod {
 
     /// Condition `Ready` is true.
     pub fn ready(&self) -> bool {
-        self.status.ready.as_ref().is_some_and(|condition| condition.is_true())
+        self.status
+            .ready
+            .as_ref()
+            .is_some_and(|condition| condition.is_true())
     }
 
     /// The pod counts as selected by a Service: neither finished nor being deleted.
@@ -65,10 +68,19 @@ impl From<RawPod> for Pod {
         let node_name = spec.node_name.take();
         // The DaemonSet controller pins each pod to its node by a field selector. That says nothing about the template
         // and would keep every pod's specification apart from its siblings'.
-        if raw.metadata.controller().is_some_and(|owner| &*owner.kind == "DaemonSet") {
+        if raw
+            .metadata
+            .controller()
+            .is_some_and(|owner| &*owner.kind == "DaemonSet")
+        {
             spec.affinity.node_terms.clear();
         }
-        Self { meta: raw.metadata, spec: Arc::new(spec), node_name, status: raw.status }
+        Self {
+            meta: raw.metadata,
+            spec: Arc::new(spec),
+            node_name,
+            status: raw.status,
+        }
     }
 }
 
@@ -118,7 +130,11 @@ impl PodSpec {
     /// Regular containers, then sidecars (restartable init containers), each with the pointer to it below the pod spec.
     /// This is the order in which the `EndpointSlice` controller looks for a named port.
     pub fn serving_containers(&self) -> impl Iterator<Item = (String, &Container)> {
-        let regular = self.containers.iter().enumerate().map(|(i, c)| (format!("/containers/{i}"), c));
+        let regular = self
+            .containers
+            .iter()
+            .enumerate()
+            .map(|(i, c)| (format!("/containers/{i}"), c));
         let sidecars = self
             .init_containers
             .iter()
@@ -130,15 +146,27 @@ impl PodSpec {
 
     /// Every container with the pointer to it below the pod spec: regular, then init.
     pub fn all_containers(&self) -> impl Iterator<Item = (String, &Container)> {
-        let regular = self.containers.iter().enumerate().map(|(i, c)| (format!("/containers/{i}"), c));
-        let init = self.init_containers.iter().enumerate().map(|(i, c)| (format!("/initContainers/{i}"), c));
+        let regular = self
+            .containers
+            .iter()
+            .enumerate()
+            .map(|(i, c)| (format!("/containers/{i}"), c));
+        let init = self
+            .init_containers
+            .iter()
+            .enumerate()
+            .map(|(i, c)| (format!("/initContainers/{i}"), c));
         regular.chain(init)
     }
 
     /// Ports that serving containers declare, with the pointer to each below the pod spec.
     pub fn declared_ports(&self) -> impl Iterator<Item = (String, &ContainerPort)> {
         self.serving_containers().flat_map(|(at, container)| {
-            container.ports.iter().enumerate().map(move |(i, port)| (format!("{at}/ports/{i}"), port))
+            container
+                .ports
+                .iter()
+                .enumerate()
+                .map(move |(i, port)| (format!("{at}/ports/{i}"), port))
         })
     }
 }
@@ -150,7 +178,9 @@ struct RawDnsConfig {
 }
 
 fn nameservers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
-    Ok(Option::<RawDnsConfig>::deserialize(deserializer)?.unwrap_or_default().nameservers)
+    Ok(Option::<RawDnsConfig>::deserialize(deserializer)?
+        .unwrap_or_default()
+        .nameservers)
 }
 
 #[derive(Deserialize, Default)]
@@ -179,10 +209,19 @@ struct RawProjected {
 fn mounted_config_maps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
     let mut names = Vec::new();
     for volume in Option::<Vec<RawVolume>>::deserialize(deserializer)?.unwrap_or_default() {
-        let projected = volume.projected.into_iter().flat_map(|projected| projected.sources);
-        for source in std::iter::once(volume.config_map).chain(projected.map(|source| source.config_map)) {
+        let projected = volume
+            .projected
+            .into_iter()
+            .flat_map(|projected| projected.sources);
+        for source in
+            std::iter::once(volume.config_map).chain(projected.map(|source| source.config_map))
+        {
             // Every pod mounts the cluster's CA bundle; it says nothing about the application.
-            names.extend(source.and_then(|map| map.name).filter(|name| &**name != "kube-root-ca.crt"));
+            names.extend(
+                source
+                    .and_then(|map| map.name)
+                    .filter(|name| &**name != "kube-root-ca.crt"),
+            );
         }
     }
     names.sort();
@@ -272,7 +311,9 @@ struct RawEnvSource {
 
 impl RawEnvSource {
     fn config_map(self) -> Option<Text> {
-        self.config_map_ref.or(self.config_map_key_ref).and_then(|map| map.name)
+        self.config_map_ref
+            .or(self.config_map_key_ref)
+            .and_then(|map| map.name)
     }
 }
 
@@ -281,7 +322,11 @@ impl From<RawContainer> for Container {
         let texts = raw.command.iter().chain(&raw.args).map(|text| &**text);
         let values = raw.env.iter().filter_map(|env| env.value.as_deref());
         let mentions = Mentions::of(texts.chain(values));
-        let references = raw.env.into_iter().filter_map(|env| env.value_from).chain(raw.env_from);
+        let references = raw
+            .env
+            .into_iter()
+            .filter_map(|env| env.value_from)
+            .chain(raw.env_from);
         let mut config_maps: Vec<Text> = references.filter_map(RawEnvSource::config_map).collect();
         config_maps.sort();
         config_maps.dedup();
@@ -355,7 +400,9 @@ impl Probe {
             ("/tcpSocket/port", &self.tcp_socket),
             ("/grpc/port", &self.grpc),
         ];
-        actions.into_iter().find_map(|(at, action)| Some((at, action.as_ref()?.port.as_ref()?)))
+        actions
+            .into_iter()
+            .find_map(|(at, action)| Some((at, action.as_ref()?.port.as_ref()?)))
     }
 }
 
@@ -413,7 +460,9 @@ struct RawCapabilities {
 }
 
 fn added_capabilities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Text>, D::Error> {
-    Ok(Option::<RawCapabilities>::deserialize(deserializer)?.unwrap_or_default().add)
+    Ok(Option::<RawCapabilities>::deserialize(deserializer)?
+        .unwrap_or_default()
+        .add)
 }
 
 /// Affinity, reduced to what is *required*.
@@ -477,7 +526,9 @@ struct RawAntiAffinity {
 
 impl From<RawAffinity> for Affinity {
     fn from(raw: RawAffinity) -> Self {
-        let node = raw.node_affinity.and_then(|node| node.required_during_scheduling_ignored_during_execution);
+        let node = raw
+            .node_affinity
+            .and_then(|node| node.required_during_scheduling_ignored_during_execution);
         let pods = raw.pod_anti_affinity.unwrap_or_default();
         Self {
             node_terms: node.unwrap_or_default().node_selector_terms,
@@ -547,7 +598,9 @@ impl From<RawPodStatus> for PodStatus {
     fn from(raw: RawPodStatus) -> Self {
         let mut conditions = raw.conditions;
         let mut take = |name: &str| {
-            let at = conditions.iter().position(|condition| &*condition.kind == name)?;
+            let at = conditions
+                .iter()
+                .position(|condition| &*condition.kind == name)?;
             Some(conditions.swap_remove(at))
         };
         let (ready, scheduled) = (take("Ready"), take("PodScheduled"));
@@ -683,6 +736,8 @@ impl From<RawState> for ContainerState {
     }
 }
 
-fn last_terminated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Terminated>>, D::Error> {
+fn last_terminated<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<Terminated>>, D::Error> {
     Ok(Option::<RawState>::deserialize(deserializer)?.and_then(|state| state.terminated))
 }

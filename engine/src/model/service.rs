@@ -51,7 +51,11 @@ impl Object for Service {
 impl Service {
     /// `spec.type` with its default.
     pub fn service_type(&self) -> &str {
-        if self.type_name.is_empty() { "ClusterIP" } else { &self.type_name }
+        if self.type_name.is_empty() {
+            "ClusterIP"
+        } else {
+            &self.type_name
+        }
     }
 
     /// `clusterIP: None`.
@@ -279,7 +283,9 @@ struct RawTarget {
 
 fn pod_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
     let target = Option::<RawTarget>::deserialize(deserializer)?;
-    Ok(target.filter(|target| &*target.kind == "Pod").map(|target| target.name))
+    Ok(target
+        .filter(|target| &*target.kind == "Pod")
+        .map(|target| target.name))
 }
 
 /// A port of a slice; no number means all ports.

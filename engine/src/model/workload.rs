@@ -57,16 +57,21 @@ impl Controller {
     /// Pods it wants, as the API defaults it. `None` for `DaemonSets`, Jobs and custom kinds without the field.
     pub fn wanted_replicas(&self) -> Option<i32> {
         match self.kind() {
-            Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet | Kind::ReplicationController => {
-                Some(self.replicas.unwrap_or(1))
-            }
+            Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::ReplicaSet
+            | Kind::ReplicationController => Some(self.replicas.unwrap_or(1)),
             _ => self.replicas,
         }
     }
 
     /// JSON pointer to the pod template.
     pub fn template_pointer(&self) -> &'static str {
-        if self.kind() == Kind::CronJob { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
+        if self.kind() == Kind::CronJob {
+            "/spec/jobTemplate/spec/template"
+        } else {
+            "/spec/template"
+        }
     }
 }
 
@@ -91,7 +96,11 @@ struct RawTemplate {
 
 impl From<RawTemplate> for Template {
     fn from(raw: RawTemplate) -> Self {
-        Self { labels: raw.metadata.labels, annotations: raw.metadata.annotations, spec: Arc::new(raw.spec) }
+        Self {
+            labels: raw.metadata.labels,
+            annotations: raw.metadata.annotations,
+            spec: Arc::new(raw.spec),
+        }
     }
 }
 
@@ -180,23 +189,34 @@ struct RawRollingUpdate {
 }
 
 /// `ReplicationController` has a plain map, all others a `LabelSelector`.
-fn either_selector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LabelSelector>, D::Error> {
+fn either_selector<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<LabelSelector>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
         Selector(crate::selector::StrictSelector),
         Map(Labels),
     }
-    Ok(Option::<Either>::deserialize(deserializer)?.map(|either| match either {
-        Either::Selector(selector) => selector.into(),
-        Either::Map(map) => LabelSelector { match_labels: map, match_expressions: Vec::new() },
-    }))
+    Ok(
+        Option::<Either>::deserialize(deserializer)?.map(|either| match either {
+            Either::Selector(selector) => selector.into(),
+            Either::Map(map) => LabelSelector {
+                match_labels: map,
+                match_expressions: Vec::new(),
+            },
+        }),
+    )
 }
 
 impl RawController {
     pub(super) fn finish(self, kind: Kind) -> Controller {
         let spec = self.spec;
-        let template = spec.job_template.map(|job| job.spec.template).or(spec.template).unwrap_or_default();
+        let template = spec
+            .job_template
+            .map(|job| job.spec.template)
+            .or(spec.template)
+            .unwrap_or_default();
         let raw = spec.strategy.or(spec.update_strategy);
         let present = raw.is_some();
         let raw = raw.unwrap_or_default();
@@ -292,7 +312,9 @@ impl<'a> Workload<'a> {
     pub fn labels_pointer(self) -> String {
         match self {
             Self::Pod(_) => "/metadata/labels".to_owned(),
-            Self::Controller(controller) => format!("{}/metadata/labels", controller.template_pointer()),
+            Self::Controller(controller) => {
+                format!("{}/metadata/labels", controller.template_pointer())
+            }
         }
     }
 

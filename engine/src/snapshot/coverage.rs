@@ -26,7 +26,10 @@ pub struct Coverage {
 impl Coverage {
     /// A kind that was listed everywhere.
     pub fn complete() -> Self {
-        Self { everywhere: true, ..Self::default() }
+        Self {
+            everywhere: true,
+            ..Self::default()
+        }
     }
 
     /// Whether the namespace is covered.
@@ -37,12 +40,20 @@ impl Coverage {
         if self.not_installed {
             return Err(Absence::NotInstalled);
         }
-        if self.everywhere || (kind.namespaced() && !namespace.is_empty() && self.namespaces.contains(namespace)) {
+        if self.everywhere
+            || (kind.namespaced() && !namespace.is_empty() && self.namespaces.contains(namespace))
+        {
             return Ok(());
         }
-        let about = |gap: &&Gap| gap.namespace.as_deref().is_none_or(|scope| scope == namespace);
+        let about = |gap: &&Gap| {
+            gap.namespace
+                .as_deref()
+                .is_none_or(|scope| scope == namespace)
+        };
         let gap = self.gaps.iter().find(about).or(self.gaps.first());
-        Err(Absence::Unknown(gap.map_or_else(|| Gap::not_read(kind).reason(), Gap::reason)))
+        Err(Absence::Unknown(
+            gap.map_or_else(|| Gap::not_read(kind).reason(), Gap::reason),
+        ))
     }
 }
 
@@ -102,7 +113,12 @@ pub enum GapCause {
 impl Gap {
     /// A kind that nobody listed.
     pub fn not_read(kind: Kind) -> Self {
-        Self { verb: "list".into(), resource: kind.resource().into(), namespace: None, cause: GapCause::NotRead }
+        Self {
+            verb: "list".into(),
+            resource: kind.resource().into(),
+            namespace: None,
+            cause: GapCause::NotRead,
+        }
     }
 
     /// One sentence: what failed, and what to ask for.
@@ -118,17 +134,25 @@ impl Gap {
         let (verb, resource) = (&self.verb, &self.resource);
         let what = match &self.cause {
             GapCause::Forbidden => {
-                return format!("cannot {verb} {resource}{place}: forbidden (try: kubectl auth can-i {verb} {resource}{flag})");
+                return format!(
+                    "cannot {verb} {resource}{place}: forbidden (try: kubectl auth can-i {verb} {resource}{flag})"
+                );
             }
             GapCause::NotRead => return format!("{resource} were not read"),
-            GapCause::RawList => return format!("the input holds no {resource}, and does not say whether they were asked for"),
+            GapCause::RawList => {
+                return format!(
+                    "the input holds no {resource}, and does not say whether they were asked for"
+                );
+            }
             GapCause::Unauthorized => "unauthorized (401)".to_owned(),
             GapCause::Timeout => "no answer in time".to_owned(),
             GapCause::Expired => "the list expired while it was read (410)".to_owned(),
             GapCause::TooManyRequests => "the API server is busy (429)".to_owned(),
             GapCause::Server(code) => format!("the API server failed ({code})"),
             GapCause::Cut => "the answer was cut off".to_owned(),
-            GapCause::NotKubernetes => "the answer did not come from a Kubernetes API server".to_owned(),
+            GapCause::NotKubernetes => {
+                "the answer did not come from a Kubernetes API server".to_owned()
+            }
             GapCause::Connection => "the connection failed".to_owned(),
         };
         format!("cannot {verb} {resource}{place}: {what}")
@@ -147,16 +171,25 @@ mod tests {
             namespace: Some("shop".into()),
             cause: GapCause::Forbidden,
         };
-        let coverage = Coverage { gaps: vec![gap], ..Coverage::default() };
+        let coverage = Coverage {
+            gaps: vec![gap],
+            ..Coverage::default()
+        };
         let Err(Absence::Unknown(reason)) = coverage.known(Kind::Pod, "shop") else {
             panic!("a forbidden list must not prove anything");
         };
-        assert!(reason.contains("kubectl auth can-i list pods -n shop"), "{reason}");
+        assert!(
+            reason.contains("kubectl auth can-i list pods -n shop"),
+            "{reason}"
+        );
     }
 
     #[test]
     fn one_namespace_says_nothing_about_another() {
-        let coverage = Coverage { namespaces: BTreeSet::from(["shop".into()]), ..Coverage::default() };
+        let coverage = Coverage {
+            namespaces: BTreeSet::from(["shop".into()]),
+            ..Coverage::default()
+        };
         assert!(coverage.known(Kind::Pod, "shop").is_ok());
         assert!(coverage.known(Kind::Pod, "kube-system").is_err());
         assert!(coverage.known(Kind::Node, "").is_err());

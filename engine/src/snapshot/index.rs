@@ -4,7 +4,7 @@
 //! groups, so the cost of a selector does not depend on the number of replicas.
 
 use super::Objects;
-use crate::model::{Labels, Object as _, Text};
+use crate::model::{Labels, Text};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -55,7 +55,9 @@ fn hash(parts: &[&str]) -> u64 {
 }
 
 fn positions<T>(items: impl Iterator<Item = T>) -> impl Iterator<Item = (u32, T)> {
-    items.enumerate().map(|(position, item)| (u32::try_from(position).unwrap_or(u32::MAX), item))
+    items
+        .enumerate()
+        .map(|(position, item)| (u32::try_from(position).unwrap_or(u32::MAX), item))
 }
 
 impl Index {
@@ -66,18 +68,31 @@ impl Index {
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
             if let Some((key, value)) = first.filter(|_| service.selects_pods()) {
-                index.services_by_pair.entry(hash(&[&service.meta.namespace, key, value])).or_default().push(at);
+                index
+                    .services_by_pair
+                    .entry(hash(&[&service.meta.namespace, key, value]))
+                    .or_default()
+                    .push(at);
             }
         }
         for (at, slice) in positions(objects.endpoint_slices.iter()) {
             if let Some(service) = slice.service_name() {
-                index.slices_by_service.entry(hash(&[&slice.meta.namespace, service])).or_default().push(at);
+                index
+                    .slices_by_service
+                    .entry(hash(&[&slice.meta.namespace, service]))
+                    .or_default()
+                    .push(at);
             }
         }
         for (at, ingress) in positions(objects.ingresses.iter()) {
             for (_, backend, _, _) in ingress.backends() {
-                let Some(service) = &backend.service else { continue };
-                let list = index.ingresses_by_service.entry(hash(&[&ingress.meta.namespace, service])).or_default();
+                let Some(service) = &backend.service else {
+                    continue;
+                };
+                let list = index
+                    .ingresses_by_service
+                    .entry(hash(&[&ingress.meta.namespace, service]))
+                    .or_default();
                 if list.last() != Some(&at) {
                     list.push(at);
                 }
@@ -90,7 +105,11 @@ impl Index {
         }
         for (at, event) in positions(objects.events.iter()) {
             let about = &event.involved_object;
-            index.events_by_object.entry(hash(&[&about.kind, &about.uid])).or_default().push(at);
+            index
+                .events_by_object
+                .entry(hash(&[&about.kind, &about.uid]))
+                .or_default()
+                .push(at);
         }
         index
     }
@@ -98,22 +117,25 @@ impl Index {
     fn group(&mut self, objects: &Objects) {
         let mut seen: HashMap<(&str, &Labels), u32> = HashMap::new();
         for (at, pod) in positions(objects.pods.iter()) {
-            let group = *seen.entry((&*pod.meta.namespace, &pod.meta.labels)).or_insert_with(|| {
-                self.groups.push(Group {
-                    namespace: pod.meta.namespace.clone(),
-                    labels: pod.meta.labels.clone(),
-                    ..Group::default()
+            let group = *seen
+                .entry((&*pod.meta.namespace, &pod.meta.labels))
+                .or_insert_with(|| {
+                    self.groups.push(Group {
+                        namespace: pod.meta.namespace.clone(),
+                        labels: pod.meta.labels.clone(),
+                        ..Group::default()
+                    });
+                    u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
                 });
-                u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
-            });
             self.groups[group as usize].pods.push(at);
             if let Some(node) = &pod.node_name {
                 self.pods_by_node.entry(hash(&[node])).or_default().push(at);
             }
         }
         for (at, controller) in positions(objects.controllers.iter()) {
-            let group =
-                *seen.entry((&*controller.meta.namespace, &controller.template.labels)).or_insert_with(|| {
+            let group = *seen
+                .entry((&*controller.meta.namespace, &controller.template.labels))
+                .or_insert_with(|| {
                     self.groups.push(Group {
                         namespace: controller.meta.namespace.clone(),
                         labels: controller.template.labels.clone(),
@@ -124,9 +146,15 @@ impl Index {
             self.groups[group as usize].controllers.push(at);
         }
         for (at, group) in positions(self.groups.iter()) {
-            self.groups_by_namespace.entry(group.namespace.clone()).or_default().push(at);
+            self.groups_by_namespace
+                .entry(group.namespace.clone())
+                .or_default()
+                .push(at);
             for (key, value) in group.labels.iter() {
-                self.groups_by_pair.entry(hash(&[&group.namespace, key, value])).or_default().push(at);
+                self.groups_by_pair
+                    .entry(hash(&[&group.namespace, key, value]))
+                    .or_default()
+                    .push(at);
             }
         }
     }
@@ -148,7 +176,9 @@ impl Index {
 
     /// Groups of a namespace.
     pub fn groups_in(&self, namespace: &str) -> impl Iterator<Item = &Group> {
-        list(self.groups_by_namespace.get(namespace)).iter().map(|at| &self.groups[*at as usize])
+        list(self.groups_by_namespace.get(namespace))
+            .iter()
+            .map(|at| &self.groups[*at as usize])
     }
 
     /// All groups.
@@ -158,7 +188,11 @@ impl Index {
 
     /// Groups of a namespace that carry every pair. No pair at all gives no group: that is what an empty Service
     /// selector means; use [`Index::groups_in`] for an empty `LabelSelector`.
-    pub fn groups_with<'a>(&'a self, namespace: &str, pairs: &'a Labels) -> impl Iterator<Item = &'a Group> {
+    pub fn groups_with<'a>(
+        &'a self,
+        namespace: &str,
+        pairs: &'a Labels,
+    ) -> impl Iterator<Item = &'a Group> {
         // The rarest pair leaves the fewest groups to verify.
         let candidates = pairs
             .iter()
@@ -166,9 +200,12 @@ impl Index {
             .min_by_key(|list| list.len())
             .unwrap_or_default();
         let namespace: Text = namespace.into();
-        candidates.iter().map(|at| &self.groups[*at as usize]).filter(move |group| {
-            group.namespace == namespace && crate::selector::contains_all(&group.labels, pairs)
-        })
+        candidates
+            .iter()
+            .map(|at| &self.groups[*at as usize])
+            .filter(move |group| {
+                group.namespace == namespace && crate::selector::contains_all(&group.labels, pairs)
+            })
     }
 
     pub(crate) fn services_anchored(&self, namespace: &str, key: &str, value: &str) -> &[u32] {
@@ -184,7 +221,10 @@ impl Index {
     }
 
     pub(crate) fn controllers_owned(&self, namespace: &str, kind: &str, name: &str) -> &[u32] {
-        list(self.controllers_by_owner.get(&hash(&[namespace, kind, name])))
+        list(
+            self.controllers_by_owner
+                .get(&hash(&[namespace, kind, name])),
+        )
     }
 
     pub(crate) fn ingresses_naming(&self, namespace: &str, service: &str) -> &[u32] {
@@ -192,7 +232,10 @@ impl Index {
     }
 
     pub(crate) fn autoscalers_of(&self, namespace: &str, kind: &str, name: &str) -> &[u32] {
-        list(self.autoscalers_by_target.get(&hash(&[namespace, kind, name])))
+        list(
+            self.autoscalers_by_target
+                .get(&hash(&[namespace, kind, name])),
+        )
     }
 
     pub(crate) fn events_about(&self, kind: &str, uid: &str) -> &[u32] {

@@ -56,8 +56,11 @@ impl<T: Object> Store<T> {
 
     /// Objects of one namespace.
     pub fn in_namespace(&self, namespace: &str) -> &[T] {
-        let from = self.items.partition_point(|object| &*object.meta().namespace < namespace);
-        let length = self.items[from..].partition_point(|object| &*object.meta().namespace == namespace);
+        let from = self
+            .items
+            .partition_point(|object| &*object.meta().namespace < namespace);
+        let length =
+            self.items[from..].partition_point(|object| &*object.meta().namespace == namespace);
         &self.items[from..from + length]
     }
 
@@ -72,7 +75,13 @@ impl<T: Object> Store<T> {
 
 fn key<T: Object>(object: &T) -> (&str, &str, crate::model::Kind, crate::model::Origin, &str) {
     let meta = object.meta();
-    (&meta.namespace, &meta.name, object.kind(), meta.origin, &meta.uid)
+    (
+        &meta.namespace,
+        &meta.name,
+        object.kind(),
+        meta.origin,
+        &meta.uid,
+    )
 }
 
 impl<'a, T> IntoIterator for &'a Store<T> {

@@ -1,0 +1,436 @@
+//! One YAML document through granit-parser: everything that [`super::block`] does not take.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+
+use granit_parser::{
+    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, StrInput, Tag, options,
+};
+use serde_json::{Map, Value};
+
+use super::quoted::Source;
+use super::scalar::{self, Scalar};
+use super::{Content, Failure, MAX_DEPTH, Position, ProblemKind};
+
+/// What aliases may add to a document, in [`cost`]: about what go-yaml allows (400,000 nodes, mostly independent of the document's size). A
+/// document of a few hundred bytes can reach it, and then holds some tens of megabytes.
+pub(super) const ALIAS_BUDGET: usize = 400_000;
+
+/// A parser for one piece of a file.
+pub(super) fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
+    Parser::new_from_str_with_options(text, options())
+}
+
+fn options() -> Options {
+    options! {
+        emit_comments: false,
+        block_nesting_limit: MAX_DEPTH,
+        flow_nesting_limit: MAX_DEPTH,
+    }
+}
+
+/// Reads the first document of `text`, which begins at `base`.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn read(text: &str, base: Position) -> Result<Content, Failure> {
+    let mut source = Source::new(text, base);
+    loop {
+        match attempt(&source)? {
+            Attempt::Done(content) => return Ok(content),
+            Attempt::Repaired(repaired) => source = repaired,
+        }
+    }
+}
+
+enum Attempt<'t> {
+    Done(Content),
+    Repaired(Source<'t>),
+}
+
+fn attempt<'t>(source: &Source<'t>) -> Result<Attempt<'t>, Failure> {
+    let mut parser = parser(source.text());
+    let mut builder = Builder {
+        source,
+        frames: Vec::new(),
+        root: None,
+        anchors: BTreeMap::new(),
+        keep_anchors: source.text().contains('*'),
+        budget: ALIAS_BUDGET,
+        duplicates: false,
+    };
+    let mut behind = 0;
+    let mut ignored = None;
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((Event::DocumentEnd, _)) => {
+                ignored = rest(&mut parser, source);
+                break;
+            }
+            Ok((event, span)) => {
+                behind = span.end.byte_offset().unwrap_or_default();
+                builder.event(event, span.start, span.end)?;
+            }
+            // kubectl does not look at what stands behind a complete document.
+            Err(error) if builder.root.is_some() => {
+                ignored = Some(source.position(error.marker()));
+                break;
+            }
+            Err(error) => {
+                let repaired = source.repair(&error, behind);
+                return repaired
+                    .map(Attempt::Repaired)
+                    .ok_or_else(|| builder.scan_error(&error));
+            }
+        }
+    }
+    Ok(Attempt::Done(Content {
+        value: builder.root.unwrap_or(Value::Null),
+        duplicates: builder.duplicates,
+        ignored,
+    }))
+}
+
+/// Where a second document begins. What is broken there does not concern the first one.
+fn rest<'t>(parser: &mut Parser<'t, StrInput<'t>>, source: &Source<'_>) -> Option<Position> {
+    match parser.next_event()? {
+        Ok((Event::StreamEnd, _)) => None,
+        Ok((_, span)) => Some(source.position(&span.start)),
+        Err(error) => Some(source.position(error.marker())),
+    }
+}
+
+/// How a scalar event resolves: text that is quoted or in a block is text, unless a tag says otherwise.
+///
+/// # Errors
+/// Its tag does not fit.
+#[inline]
+pub(super) fn resolve(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    empty: bool,
+) -> Result<Scalar, String> {
+    match (tag, style) {
+        (Some(tag), _) => scalar::tagged(&format!("{}{}", tag.handle(), tag.suffix()), text, empty),
+        (None, ScalarStyle::Plain) if empty => Ok(Scalar::Null),
+        (None, ScalarStyle::Plain) => Ok(scalar::resolve(text)),
+        (None, _) => Ok(Scalar::Text),
+    }
+}
+
+/// The text of a scalar event: the parser writes `~` where there is nothing.
+#[inline]
+pub(super) fn scalar_text<'t>(text: Cow<'t, str>, empty: bool) -> Cow<'t, str> {
+    if empty { Cow::Borrowed("") } else { text }
+}
+
+/// Whether a scalar in the place of a key is the merge key.
+#[inline]
+pub(super) fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    text == "<<"
+        && tag.map_or(style == ScalarStyle::Plain, |tag| {
+            tag.suffix() == "merge" && tag.handle() == scalar::CORE
+        })
+}
+
+/// A collection that is not complete yet.
+struct Frame {
+    anchor: usize,
+    kind: Partial,
+}
+
+enum Partial {
+    List(Vec<Value>),
+    Mapping {
+        fields: Map<String, Value>,
+        key: Key,
+        /// Keys that came through merge keys: writing them again is no repetition.
+        merged: BTreeSet<String>,
+    },
+}
+
+enum Key {
+    Awaited,
+    Name(String),
+    Merge,
+}
+
+struct Builder<'s> {
+    source: &'s Source<'s>,
+    frames: Vec<Frame>,
+    root: Option<Value>,
+    anchors: BTreeMap<usize, Value>,
+    keep_anchors: bool,
+    budget: usize,
+    duplicates: bool,
+}
+
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, start: Marker, end: Marker) -> Result<(), Failure> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let empty = style == ScalarStyle::Plain && start.byte_offset() == end.byte_offset();
+                let text = scalar_text(text, empty);
+                let tag = tag.as_deref();
+                if self.awaits_key() && is_merge(&text, style, tag) {
+                    self.key(Key::Merge);
+                    return Ok(());
+                }
+                let unsupported = |message| {
+                    Failure::new(
+                        ProblemKind::Unsupported,
+                        message,
+                        self.source.position(&start),
+                    )
+                };
+                let scalar = resolve(&text, style, tag, empty).map_err(unsupported)?;
+                if self.awaits_key() {
+                    let name = scalar.key(text).map_err(unsupported)?;
+                    if anchor > 0 && self.keep_anchors {
+                        self.anchors.insert(anchor, Value::String(name.clone()));
+                    }
+                    self.key(Key::Name(name));
+                    return Ok(());
+                }
+                let value = scalar.value(text).map_err(unsupported)?;
+                self.complete(value, anchor, &start, false)
+            }
+            Event::MappingStart(_, anchor, _) => self.open(
+                anchor,
+                &start,
+                Partial::Mapping {
+                    fields: Map::new(),
+                    key: Key::Awaited,
+                    merged: BTreeSet::new(),
+                },
+            ),
+            Event::SequenceStart(_, anchor, _) => {
+                self.open(anchor, &start, Partial::List(Vec::new()))
+            }
+            Event::MappingEnd | Event::SequenceEnd => {
+                let Some(frame) = self.frames.pop() else {
+                    return Ok(());
+                };
+                let value = match frame.kind {
+                    Partial::List(items) => Value::Array(items),
+                    Partial::Mapping { fields, .. } => Value::Object(fields),
+                };
+                self.complete(value, frame.anchor, &start, false)
+            }
+            Event::Alias(anchor) => self.alias(anchor, &start),
+            // Nothing that carries data: beginnings, ends, and what the options switch off.
+            _ => Ok(()),
+        }
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(
+            self.frames.last(),
+            Some(Frame {
+                kind: Partial::Mapping {
+                    key: Key::Awaited,
+                    ..
+                },
+                ..
+            })
+        )
+    }
+
+    fn key(&mut self, new: Key) {
+        if let Some(Frame {
+            kind: Partial::Mapping { key, .. },
+            ..
+        }) = self.frames.last_mut()
+        {
+            *key = new;
+        }
+    }
+
+    fn open(&mut self, anchor: usize, start: &Marker, kind: Partial) -> Result<(), Failure> {
+        let at = self.source.position(start);
+        if self.awaits_key() {
+            return Err(collection_key(at));
+        }
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(too_deep(at));
+        }
+        self.frames.push(Frame { anchor, kind });
+        Ok(())
+    }
+
+    /// Puts a complete value where it belongs.
+    fn complete(
+        &mut self,
+        value: Value,
+        anchor: usize,
+        at: &Marker,
+        aliased: bool,
+    ) -> Result<(), Failure> {
+        if anchor > 0 && self.keep_anchors {
+            let copy = self.copy(&value, MAX_DEPTH, at)?;
+            self.anchors.insert(anchor, copy);
+        }
+        let Some(frame) = self.frames.last_mut() else {
+            self.root = Some(value);
+            return Ok(());
+        };
+        match &mut frame.kind {
+            Partial::List(items) => items.push(value),
+            Partial::Mapping {
+                fields,
+                key,
+                merged,
+            } => match mem::replace(key, Key::Awaited) {
+                Key::Name(name) => {
+                    let again = merged.is_empty() || !merged.remove(&name);
+                    self.duplicates |= fields.insert(name, value).is_some() && again;
+                }
+                Key::Merge => merge(fields, merged, value, aliased).map_err(|message| {
+                    Failure::new(ProblemKind::Syntax, message, self.source.position(at))
+                })?,
+                // Every value follows its key.
+                Key::Awaited => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, anchor: usize, start: &Marker) -> Result<(), Failure> {
+        let at = self.source.position(start);
+        let Some(target) = self.anchors.remove(&anchor) else {
+            let message = "the alias stands inside the value that its own anchor names";
+            return Err(Failure::new(ProblemKind::UnknownAnchor, message, at));
+        };
+        if self.awaits_key() {
+            let name = match &target {
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => target.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => return Err(collection_key(at)),
+            };
+            self.anchors.insert(anchor, target);
+            self.key(Key::Name(name));
+            return Ok(());
+        }
+        let copy = self.copy(&target, MAX_DEPTH - self.frames.len(), start)?;
+        self.anchors.insert(anchor, target);
+        self.complete(copy, 0, start, true)
+    }
+
+    /// A copy that is paid from the budget.
+    fn copy(&mut self, value: &Value, depth: usize, at: &Marker) -> Result<Value, Failure> {
+        copy(value, depth, &mut self.budget).map_err(|kind| match kind {
+            Excess::Depth => too_deep(self.source.position(at)),
+            Excess::Size => {
+                let message = "aliases expand the document beyond what kubectl accepts";
+                Failure::new(
+                    ProblemKind::TooManyAliases,
+                    message,
+                    self.source.position(at),
+                )
+            }
+        })
+    }
+
+    fn scan_error(&self, error: &ScanError) -> Failure {
+        let at = self.source.position(error.marker());
+        match error.kind() {
+            ErrorKind::RecursionLimitExceeded => too_deep(at),
+            ErrorKind::UnknownAnchor => Failure::new(
+                ProblemKind::UnknownAnchor,
+                "the alias has no anchor before it in this document",
+                at,
+            ),
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation => Failure::new(
+                ProblemKind::Syntax,
+                "a tab is used for indentation; YAML takes spaces only",
+                at,
+            ),
+            other => Failure::new(ProblemKind::Syntax, other.to_string(), at),
+        }
+    }
+}
+
+fn collection_key(at: Position) -> Failure {
+    let message = "only text can be a key, not a mapping, a list or null";
+    Failure::new(ProblemKind::Unsupported, message, at)
+}
+
+fn too_deep(at: Position) -> Failure {
+    Failure::new(
+        ProblemKind::TooDeep,
+        format!("nested deeper than {MAX_DEPTH} levels"),
+        at,
+    )
+}
+
+/// Adds what a merge key refers to. As in kubectl, it overwrites what stands above it, and in a list the first mapping wins.
+fn merge(
+    fields: &mut Map<String, Value>,
+    merged: &mut BTreeSet<String>,
+    value: Value,
+    aliased: bool,
+) -> Result<(), &'static str> {
+    let sources = match value {
+        Value::Object(source) => vec![source],
+        Value::Array(items) if !aliased => items
+            .into_iter()
+            .rev()
+            .map(|item| match item {
+                Value::Object(source) => Some(source),
+                _ => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or(MERGE_OF)?,
+        _ => return Err(MERGE_OF),
+    };
+    for (name, value) in sources.into_iter().flatten() {
+        merged.insert(name.clone());
+        fields.insert(name, value);
+    }
+    Ok(())
+}
+
+const MERGE_OF: &str = "`<<` takes a mapping or a list of mappings";
+
+enum Excess {
+    Size,
+    Depth,
+}
+
+/// What a value adds to memory when it is copied, without its children.
+fn cost(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len() / 32,
+        Value::Object(fields) => 1 + fields.keys().map(|key| key.len() / 32).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn copy(value: &Value, depth: usize, budget: &mut usize) -> Result<Value, Excess> {
+    *budget = budget.checked_sub(cost(value)).ok_or(Excess::Size)?;
+    let deeper = || depth.checked_sub(1).ok_or(Excess::Depth);
+    Ok(match value {
+        Value::Array(items) => {
+            let depth = deeper()?;
+            Value::Array(
+                items
+                    .iter()
+                    .map(|item| copy(item, depth, budget))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        Value::Object(fields) => {
+            let depth = deeper()?;
+            let copied = fields
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), copy(value, depth, budget)?)))
+                .collect::<Result<_, _>>()?;
+            Value::Object(copied)
+        }
+        scalar => scalar.clone(),
+    })
+}
