@@ -426,6 +426,29 @@ impl<'a> Context<'a> {
         top
     }
 
+    /// The topmost controller of the pod or controller that a reference names.
+    pub(crate) fn owner_of(&self, reference: &ObjectRef) -> Option<ObjectRef> {
+        let meta = if &*reference.kind == Kind::Pod.name() {
+            self.snapshot
+                .objects
+                .pods
+                .named(&reference.namespace, &reference.name)
+                .first()
+                .map(|pod| &pod.meta)
+        } else {
+            let named = self
+                .snapshot
+                .objects
+                .controllers
+                .named(&reference.namespace, &reference.name);
+            named
+                .iter()
+                .find(|c| c.reference().same_object(reference))
+                .map(|c| &c.meta)
+        };
+        self.top_owner(meta?).map(Object::reference)
+    }
+
     /// No controller that is here owns it.
     pub fn is_top_level(&self, controller: &Controller) -> bool {
         controller.meta.controller().is_none()
