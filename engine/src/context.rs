@@ -327,6 +327,15 @@ impl<'a> Context<'a> {
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
     }
 
+    /// Ingresses that name a class by field or annotation.
+    pub fn ingresses_of_class(&self, class: &str) -> Vec<&'a Ingress> {
+        let positions = self.snapshot.index.ingresses_of_class(class);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
+        stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
     /// Autoscalers that target a workload.
     pub fn autoscalers_of(&self, controller: &Controller) -> Vec<&'a Autoscaler> {
         let reference = controller.reference();
