@@ -401,7 +401,7 @@ async fn a_proxy_that_does_not_open_the_way() {
         ..Default::default()
     };
     let cluster = cluster_at("https://api.invalid:6443", |connection| {
-        connection.proxy = through(&proxy.address)
+        connection.proxy = through(&proxy.address);
     })
     .await;
     let error = cluster.get_bytes("/x").await.unwrap_err().to_string();
