@@ -20,6 +20,7 @@ pub mod model;
 pub mod pointer;
 pub mod policy;
 pub mod ports;
+pub mod redact;
 pub mod report;
 pub mod rule;
 pub mod rules;

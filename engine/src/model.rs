@@ -35,7 +35,10 @@ pub use config::{ConfigMap, Secret};
 pub use gateway::{CertificateReference, Gateway, IngressRoute, Listener, OpaquePolicy};
 pub use kind::Kind;
 pub use mentions::Mentions;
-pub use meta::{Labels, Meta, ObjectRef, Origin, Owner, Problem, RUNTIME_LABELS};
+pub(crate) use mentions::{TELLTALES, names_a_credential};
+pub use meta::{
+    Labels, Meta, ObjectRef, Origin, Owner, Problem, RUNTIME_LABELS, annotation_is_read,
+};
 pub use networking::{
     Backend, BackendPort, Ingress, IngressClass, IngressPath, IngressRule, IngressTls, IpBlock,
     NetworkPolicy, Peer, PolicyPort, PolicyRule,
