@@ -25,6 +25,7 @@ pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod scope;
 pub mod selector;
 pub mod snapshot;
 #[cfg(any(test, feature = "testkit"))]
