@@ -2,6 +2,7 @@
 
 use crate::{model::Kind, rule::Rule};
 
+mod no_ready_endpoints;
 mod selector_matches_nothing;
 mod selector_miss;
 mod selector_near_miss;
@@ -29,5 +30,6 @@ const WORKLOADS: &[Kind] = &[
 pub(super) static RULES: &[&Rule] = &[
     &selector_matches_nothing::RULE,
     &selector_near_miss::RULE,
+    &no_ready_endpoints::RULE,
     &target_port_name_unresolved::RULE,
 ];
