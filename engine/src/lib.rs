@@ -11,6 +11,7 @@
 pub mod cert;
 pub mod config;
 pub mod context;
+pub mod endpoints;
 pub mod facts;
 pub mod finding;
 mod fold;
