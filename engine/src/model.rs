@@ -22,6 +22,7 @@ mod gateway;
 mod kind;
 mod mentions;
 mod meta;
+mod network_settings;
 mod networking;
 mod pod;
 mod service;
@@ -36,6 +37,8 @@ pub use gateway::{CertificateReference, Gateway, IngressRoute, Listener, OpaqueP
 pub use kind::Kind;
 pub use mentions::Mentions;
 pub use meta::{Labels, Meta, ObjectRef, Origin, Owner, Problem, RUNTIME_LABELS};
+pub use network_settings::NetworkSettings;
+pub(crate) use network_settings::encapsulation as network_encapsulation;
 pub use networking::{
     Backend, BackendPort, Ingress, IngressClass, IngressPath, IngressRule, IngressTls, IpBlock,
     NetworkPolicy, Peer, PolicyPort, PolicyRule,

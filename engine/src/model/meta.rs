@@ -104,6 +104,8 @@ fn annotation_is_read(key: &str) -> bool {
         "consul.hashicorp.com" => name == "connect-inject",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
         "endpoints.kubernetes.io" | "control-plane.alpha.kubernetes.io" => true,
+        "kubeadm.alpha.kubernetes.io" => name == "cri-socket",
+        "network.cilium.io" => name.starts_with("ipv"),
         "helm.sh" => name == "hook",
         "service.beta.kubernetes.io" | "metallb.universe.tf" | "metallb.io" => true,
         _ => false,
