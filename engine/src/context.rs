@@ -327,6 +327,15 @@ impl<'a> Context<'a> {
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
     }
 
+    /// Ingresses that name a class by field or annotation.
+    pub fn ingresses_of_class(&self, class: &str) -> Vec<&'a Ingress> {
+        let positions = self.snapshot.index.ingresses_of_class(class);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
+        stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
     /// Autoscalers that target a workload.
     pub fn autoscalers_of(&self, controller: &Controller) -> Vec<&'a Autoscaler> {
         let reference = controller.reference();
@@ -424,6 +433,29 @@ impl<'a> Context<'a> {
             }
         }
         top
+    }
+
+    /// The topmost controller of the pod or controller that a reference names.
+    pub(crate) fn owner_of(&self, reference: &ObjectRef) -> Option<ObjectRef> {
+        let meta = if &*reference.kind == Kind::Pod.name() {
+            self.snapshot
+                .objects
+                .pods
+                .named(&reference.namespace, &reference.name)
+                .first()
+                .map(|pod| &pod.meta)
+        } else {
+            let named = self
+                .snapshot
+                .objects
+                .controllers
+                .named(&reference.namespace, &reference.name);
+            named
+                .iter()
+                .find(|c| c.reference().same_object(reference))
+                .map(|c| &c.meta)
+        };
+        self.top_owner(meta?).map(Object::reference)
     }
 
     /// No controller that is here owns it.

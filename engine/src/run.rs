@@ -1,5 +1,9 @@
 //! `run`: all selected rules over a snapshot. `run_for`: the rules that one change can break.
 
+mod change;
+
+pub use change::{judged_kinds, run_for};
+
 use crate::{
     config::{Config, Level},
     context::{Change, Context, Reporter, unreadable},
@@ -118,14 +122,23 @@ impl<'c, 'a> Runner<'c, 'a> {
     ) {
         let context = self.context;
         for object in context.all::<T>() {
-            self.subject(
-                rule,
-                object.kind(),
-                object.meta(),
-                object.reference(),
-                |cx, report| f(cx, object, report),
-            );
+            self.one(rule, object, f);
         }
+    }
+
+    pub(crate) fn one<T: Stored>(
+        &mut self,
+        rule: &'static Rule,
+        object: &'a T,
+        f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter),
+    ) {
+        self.subject(
+            rule,
+            object.kind(),
+            object.meta(),
+            object.reference(),
+            |cx, report| f(cx, object, report),
+        );
     }
 
     /// A kind of subject that could not be listed makes the rule unknown, once.

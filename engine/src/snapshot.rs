@@ -21,8 +21,9 @@ use crate::{
     model::{
         Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
         CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
-        IngressRoute, Issuer, Kind, Namespace, NetworkPolicy, Node, OpaquePolicy, Order, Pod,
-        Secret, Service, ServiceCidr, Text, WebhookConfiguration, decode::Any,
+        IngressRoute, Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object as _, ObjectRef,
+        OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
+        decode::Any,
     },
 };
 use std::collections::BTreeMap;
@@ -65,6 +66,13 @@ macro_rules! objects {
             /// Whether there is none.
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
+            }
+
+            /// Visits the metadata of every object; the reference is built only when asked for.
+            fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
+                $(for object in &self.$field {
+                    visit(&|| object.reference(), object.meta());
+                })*
             }
         }
 
@@ -177,6 +185,11 @@ impl Builder {
 }
 
 impl Snapshot {
+    /// Visits the metadata of every object; the reference is built only when asked for.
+    pub fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
+        self.objects.each_meta(visit);
+    }
+
     /// The store of a view.
     pub fn store<T: Stored>(&self) -> &Store<T> {
         T::store(&self.objects)
@@ -235,14 +248,12 @@ impl Snapshot {
                 .iter()
                 .any(|issuer| !issuer.cluster),
             Kind::ClusterIssuer => self.objects.issuers.iter().any(|issuer| issuer.cluster),
-            kind if kind.is_controller() => {
-                use crate::model::Object as _;
-                self.objects
-                    .controllers
-                    .in_namespace(namespace)
-                    .iter()
-                    .any(|object| object.kind() == kind)
-            }
+            kind if kind.is_controller() => self
+                .objects
+                .controllers
+                .in_namespace(namespace)
+                .iter()
+                .any(|object| object.kind() == kind),
             // Status-only kinds are never looked for in files.
             _ => false,
         }
