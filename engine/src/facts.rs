@@ -1,10 +1,14 @@
 //! What is known about the cluster as a whole, each fact with a confidence and the sign it was read from.
 
+mod addresses;
 pub(crate) mod agent;
 mod dataplane;
 mod distribution;
+mod load_balancer;
 mod proxy;
 pub(crate) mod ranges;
+
+pub use addresses::{NodeAddresses, Overlay};
 
 use crate::{
     model::{Kind, NetworkSettings, Text},
@@ -95,6 +99,14 @@ pub struct Facts {
     pub dns_services: Vec<(Text, Text)>,
     /// Namespaces of the detected dataplane, where rules about host networking are silent.
     pub dataplane_namespaces: Vec<Text>,
+    /// Namespace and name of the `DaemonSets` that run the detected dataplane's agents.
+    pub dataplane_agents: Vec<(Text, Text)>,
+    /// Namespace and name of the `DaemonSets` that run kube-proxy.
+    pub proxy_agents: Vec<(Text, Text)>,
+    /// What could give Services of type `LoadBalancer` an address.
+    pub load_balancers: Vec<Fact<Text>>,
+    /// Addresses of nodes and of their overlay, compared with each other.
+    pub addresses: NodeAddresses,
 }
 
 /// Kinds that facts are read from. All of them are optional: what may not be listed leaves its fact unknown.
@@ -139,6 +151,10 @@ impl Facts {
                 .or_else(|| nodes_known.then(|| snapshot.objects.nodes.len())),
             node_port_range: stated.node_port_range,
             dns_services: dns_services(snapshot),
+            dataplane_agents: agents_of(&found.agents, kind),
+            proxy_agents: proxy::sets(snapshot),
+            load_balancers: load_balancer::detect(snapshot),
+            addresses: NodeAddresses::new(snapshot, kind),
             dataplane_namespaces: found.namespaces,
             distribution,
             dataplane,
@@ -158,6 +174,26 @@ impl Distribution {
     pub fn embeds_network(self) -> bool {
         matches!(self, Self::K3s | Self::K3d | Self::MicroK8s)
     }
+}
+
+/// The `DaemonSets` of one dataplane. Canal is flannel's and Calico's agents together, in one set or in two.
+fn agents_of(
+    agents: &[(Dataplane, Text, Text)],
+    dataplane: Option<Dataplane>,
+) -> Vec<(Text, Text)> {
+    let belongs = |agent: Dataplane| match dataplane {
+        Some(Dataplane::Canal) => matches!(
+            agent,
+            Dataplane::Canal | Dataplane::Calico | Dataplane::Flannel
+        ),
+        Some(dataplane) => agent == dataplane,
+        None => false,
+    };
+    agents
+        .iter()
+        .filter(|(dataplane, _, _)| belongs(*dataplane))
+        .map(|(_, namespace, name)| (namespace.clone(), name.clone()))
+        .collect()
 }
 
 fn told<T>(value: T) -> Fact<T> {

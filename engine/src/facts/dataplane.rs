@@ -14,12 +14,24 @@ pub(super) struct Found {
     pub dataplane: Option<Fact<Dataplane>>,
     /// Namespaces of its agents.
     pub namespaces: Vec<Text>,
+    /// Namespace and name of every agent `DaemonSet`, of whatever dataplane.
+    pub agents: Vec<(Dataplane, Text, Text)>,
 }
 
 /// Running agents say most; node annotations survive a change of the dataplane, definitions survive its removal, and
 /// the distribution's usual choice is a hint.
 pub(super) fn detect(snapshot: &Snapshot, distribution: Option<Distribution>) -> Found {
-    let agents = agents(snapshot);
+    let sets = agent_sets(snapshot);
+    let agents = if sets.is_empty() && snapshot.known(Kind::DaemonSet, "").is_err() {
+        agent_pods(snapshot)
+    } else {
+        sets.iter()
+            .map(|(dataplane, namespace, name)| {
+                let sign = format!("DaemonSet {namespace}/{name}");
+                (*dataplane, namespace.clone(), sign)
+            })
+            .collect()
+    };
     let namespaces: BTreeSet<Text> = agents
         .iter()
         .map(|(_, namespace, _)| namespace.clone())
@@ -32,38 +44,40 @@ pub(super) fn detect(snapshot: &Snapshot, distribution: Option<Distribution>) ->
     Found {
         dataplane,
         namespaces: namespaces.into_iter().collect(),
+        agents: sets,
     }
 }
 
 type Agent = (Dataplane, Text, String);
 
-/// Agents by their `DaemonSets`; by their pods where `DaemonSets` may not be listed.
-fn agents(snapshot: &Snapshot) -> Vec<Agent> {
+/// Agents by their `DaemonSets`.
+fn agent_sets(snapshot: &Snapshot) -> Vec<(Dataplane, Text, Text)> {
     let on_cluster = snapshot.source == Source::Cluster;
     let sets = snapshot.objects.controllers.iter().filter(|controller| {
         controller.kind == Some(Kind::DaemonSet)
             // Switched off by a node selector that no node matches.
             && !(on_cluster && idle(controller))
     });
-    let mut found: Vec<Agent> = sets
-        .filter_map(|set| {
-            let dataplane = agent::dataplane(&set.template.spec)?;
-            let sign = format!("DaemonSet {}", set.meta);
-            Some((dataplane, set.meta.namespace.clone(), sign))
-        })
-        .collect();
-    if found.is_empty() && snapshot.known(Kind::DaemonSet, "").is_err() {
-        let owned = snapshot.objects.pods.iter().filter(|pod| {
-            let owner = pod.meta.controller();
-            owner.is_some_and(|owner| &*owner.kind == "DaemonSet")
-        });
-        found.extend(owned.filter_map(|pod| {
-            let dataplane = agent::dataplane(&pod.spec)?;
-            let sign = format!("Pod {}", pod.meta);
-            Some((dataplane, pod.meta.namespace.clone(), sign))
-        }));
-    }
-    found
+    sets.filter_map(|set| {
+        let dataplane = agent::dataplane(&set.template.spec)?;
+        let (namespace, name) = (set.meta.namespace.clone(), set.meta.name.clone());
+        Some((dataplane, namespace, name))
+    })
+    .collect()
+}
+
+/// Agents by their pods, where `DaemonSets` may not be listed.
+fn agent_pods(snapshot: &Snapshot) -> Vec<Agent> {
+    let owned = snapshot.objects.pods.iter().filter(|pod| {
+        let owner = pod.meta.controller();
+        owner.is_some_and(|owner| &*owner.kind == "DaemonSet")
+    });
+    let agents = owned.filter_map(|pod| {
+        let dataplane = agent::dataplane(&pod.spec)?;
+        let sign = format!("Pod {}", pod.meta);
+        Some((dataplane, pod.meta.namespace.clone(), sign))
+    });
+    agents.collect()
 }
 
 fn idle(set: &crate::model::Controller) -> bool {

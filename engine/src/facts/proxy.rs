@@ -61,20 +61,27 @@ pub(super) fn detect(
     }
 }
 
-/// The `DaemonSet`, or static pods, of kube-proxy.
-fn running(snapshot: &Snapshot) -> Option<String> {
-    let namespace = "kube-system";
-    let controllers = snapshot.objects.controllers.in_namespace(namespace);
-    let set = controllers.iter().find(|set| {
+/// The `DaemonSets` of kube-proxy, namespace and name.
+pub(super) fn sets(snapshot: &Snapshot) -> Vec<(Text, Text)> {
+    let controllers = snapshot.objects.controllers.in_namespace("kube-system");
+    let proxies = controllers.iter().filter(|set| {
         set.kind == Some(Kind::DaemonSet)
             && set.status.desired_number_scheduled > 0
             && agent::is_kube_proxy(&set.template.labels, &set.template.spec)
     });
-    let pods = snapshot.objects.pods.in_namespace(namespace);
-    let pod = || {
-        pods.iter()
-            .find(|pod| agent::is_kube_proxy(&pod.meta.labels, &pod.spec))
-    };
-    set.map(|set| format!("DaemonSet {}", set.meta))
-        .or_else(|| pod().map(|pod| format!("Pod {}", pod.meta)))
+    proxies
+        .map(|set| (set.meta.namespace.clone(), set.meta.name.clone()))
+        .collect()
+}
+
+/// The `DaemonSet`, or static pods, of kube-proxy.
+fn running(snapshot: &Snapshot) -> Option<String> {
+    if let Some((namespace, name)) = sets(snapshot).first() {
+        return Some(format!("DaemonSet {namespace}/{name}"));
+    }
+    let pods = snapshot.objects.pods.in_namespace("kube-system");
+    let pod = pods
+        .iter()
+        .find(|pod| agent::is_kube_proxy(&pod.meta.labels, &pod.spec))?;
+    Some(format!("Pod {}", pod.meta))
 }

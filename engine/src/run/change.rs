@@ -9,8 +9,8 @@ use crate::{
     config::Config,
     context::{Change, Context},
     model::{
-        Autoscaler, Ingress, IngressClass, Kind, Labels, NetworkPolicy, Node,
-        Object as _, ObjectRef, Pod, Secret, Service, Workload, decode::Any,
+        Autoscaler, Ingress, IngressClass, Kind, Labels, NetworkPolicy, Node, Object as _,
+        ObjectRef, Pod, Secret, Service, Workload, decode::Any,
     },
     report::Report,
     rule::{Check, Rule, Surface},
