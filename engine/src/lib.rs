@@ -19,6 +19,7 @@ pub mod load;
 pub mod manifest;
 pub mod model;
 pub mod near;
+pub mod placement;
 pub mod pointer;
 pub mod policy;
 pub mod ports;

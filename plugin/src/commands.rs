@@ -32,9 +32,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         },
         Command::Demo(args) => demo::run(&args, &settings),
         Command::Version(args) => version::run(&args, &settings).map(|()| 0),
-        Command::Options(_) => {
-            std::io::stdout().write_all(help::options().as_bytes()).map(|()| 0).map_err(Into::into)
-        }
+        Command::Options(_) => std::io::stdout()
+            .write_all(help::options().as_bytes())
+            .map(|()| 0)
+            .map_err(Into::into),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -56,5 +57,7 @@ pub(crate) struct Usage(pub(crate) String);
 /// A reader that went away (`| head`) has seen what it wanted.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let pipe = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(pipe))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(pipe))
 }

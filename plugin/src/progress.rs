@@ -29,17 +29,30 @@ impl Progress {
             return Self::silent();
         }
         let bar = ProgressBar::new_spinner();
-        let ticks: &[&str] = if unicode { &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", " "] } else { &["-", "\\", "|", "/", " "] };
-        let style = ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let ticks: &[&str] = if unicode {
+            &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", " "]
+        } else {
+            &["-", "\\", "|", "/", " "]
+        };
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style.tick_strings(ticks));
         bar.enable_steady_tick(Duration::from_millis(120));
         bar.set_message("connecting");
-        Self { bar, unicode, state: Mutex::default() }
+        Self {
+            bar,
+            unicode,
+            state: Mutex::default(),
+        }
     }
 
     /// Shows nothing.
     pub(crate) fn silent() -> Self {
-        Self { bar: ProgressBar::hidden(), unicode: false, state: Mutex::default() }
+        Self {
+            bar: ProgressBar::hidden(),
+            unicode: false,
+            state: Mutex::default(),
+        }
     }
 
     /// What will be read, for which areas.
@@ -48,7 +61,11 @@ impl Progress {
         self.change(|state| {
             for rule in rules {
                 let needed = rule.kinds().into_iter().filter(|kind| kinds.contains(kind));
-                state.waiting.entry(area_name(rule.area())).or_default().extend(needed);
+                state
+                    .waiting
+                    .entry(area_name(rule.area()))
+                    .or_default()
+                    .extend(needed);
             }
         });
     }
@@ -76,13 +93,24 @@ impl Progress {
         if self.bar.is_hidden() {
             return;
         }
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self
+            .state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut state);
-        let (done, open) = if self.unicode { ("✔", "…") } else { ("ok", "..") };
-        let areas = state.waiting.iter().map(|(area, kinds)| format!("{area} {}", if kinds.is_empty() { done } else { open }));
+        let (done, open) = if self.unicode {
+            ("✔", "…")
+        } else {
+            ("ok", "..")
+        };
+        let areas = state
+            .waiting
+            .iter()
+            .map(|(area, kinds)| format!("{area} {}", if kinds.is_empty() { done } else { open }));
         let objects: usize = state.read.values().sum();
         let areas: Vec<String> = areas.collect();
-        self.bar.set_message(format!("{objects} objects · {}", areas.join("  ")));
+        self.bar
+            .set_message(format!("{objects} objects · {}", areas.join("  ")));
     }
 }
 

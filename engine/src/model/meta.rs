@@ -110,6 +110,8 @@ pub fn annotation_is_read(key: &str) -> bool {
         "consul.hashicorp.com" => name == "connect-inject",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
         "control-plane.alpha.kubernetes.io" => name == "leader",
+        "kubeadm.alpha.kubernetes.io" => name == "cri-socket",
+        "network.cilium.io" => name.starts_with("ipv"),
         "helm.sh" => name == "hook",
         "metallb.universe.tf" | "metallb.io" => matches!(name, "address-pool" | "loadBalancerIPs"),
         _ => false,

@@ -34,16 +34,28 @@ pub(crate) fn save(args: &BundleSaveArgs, settings: &Settings) -> anyhow::Result
             "Saved {} objects to {} ({}). Secret data, environment values and configuration data are not in it.",
             bundle.objects.len(),
             args.file.display(),
-            if gaps == 0 { "nothing was unreadable".to_owned() } else { format!("{gaps} lists were unreadable") },
+            if gaps == 0 {
+                "nothing was unreadable".to_owned()
+            } else {
+                format!("{gaps} lists were unreadable")
+            },
         ),
     );
     Ok(0)
 }
 
-async fn read(args: &BundleSaveArgs, settings: &Settings, progress: &Progress) -> anyhow::Result<bundle::Bundle> {
+async fn read(
+    args: &BundleSaveArgs,
+    settings: &Settings,
+    progress: &Progress,
+) -> anyhow::Result<bundle::Bundle> {
     let cluster = cluster::connect(&settings.connection).await?;
     let namespace = (!args.all_namespaces).then(|| cluster.namespace.clone());
-    let rules: Vec<_> = RULES.iter().copied().filter(|rule| rule.runs_on(Surface::Check)).collect();
+    let rules: Vec<_> = RULES
+        .iter()
+        .copied()
+        .filter(|rule| rule.runs_on(Surface::Check))
+        .collect();
     let request = live::Request {
         rules: &rules,
         namespace: namespace.as_deref(),
@@ -51,15 +63,26 @@ async fn read(args: &BundleSaveArgs, settings: &Settings, progress: &Progress) -
         logs: false,
     };
     let listed = live::read(&cluster, &request, progress, |kind, json| {
-        redact(kind, &serde_json::from_str::<Value>(json).unwrap_or_default())
+        redact(
+            kind,
+            &serde_json::from_str::<Value>(json).unwrap_or_default(),
+        )
     })
     .await?;
     warn(&cluster, settings, progress);
     let mut objects = listed.objects;
     objects.sort_by_key(|(kind, _)| *kind);
-    let objects = objects.into_iter().flat_map(|(_, objects)| objects).collect();
+    let objects = objects
+        .into_iter()
+        .flat_map(|(_, objects)| objects)
+        .collect();
     let now = listed.clock.unwrap_or_else(Timestamp::now);
-    Ok(bundle::make(namespace.as_deref(), now, &listed.coverage, objects))
+    Ok(bundle::make(
+        namespace.as_deref(),
+        now,
+        &listed.coverage,
+        objects,
+    ))
 }
 
 /// Prints what a bundle holds.
@@ -70,21 +93,43 @@ pub(crate) fn show(args: &BundleShowArgs) -> anyhow::Result<u8> {
         std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)?;
         bytes
     } else {
-        std::fs::read(&args.file).map_err(|error| anyhow::anyhow!("error: {name} cannot be read: {error}"))?
+        std::fs::read(&args.file)
+            .map_err(|error| anyhow::anyhow!("error: {name} cannot be read: {error}"))?
     };
-    let Some(text) = bundle::text_of(&bytes)? else { anyhow::bail!("error: {name} is no bundle") };
+    let Some(text) = bundle::text_of(&bytes)? else {
+        anyhow::bail!("error: {name} is no bundle")
+    };
     let bundle = bundle::parse(&text).map_err(|error| anyhow::anyhow!("error: {name}: {error}"))?;
     let mut out = std::io::stdout().lock();
-    let scope = bundle.spec.namespace.as_deref().map_or("all namespaces".to_owned(), |ns| format!("namespace {ns}"));
+    let scope = bundle
+        .spec
+        .namespace
+        .as_deref()
+        .map_or("all namespaces".to_owned(), |ns| format!("namespace {ns}"));
     let scope = crate::terminal::sanitize_line(&scope).into_owned();
-    writeln!(out, "Saved at {} by netdoctor {}: {scope}", bundle.metadata.now, bundle.tool.version)?;
+    writeln!(
+        out,
+        "Saved at {} by netdoctor {}: {scope}",
+        bundle.metadata.now, bundle.tool.version
+    )?;
     writeln!(out)?;
-    let width = bundle.listed.iter().map(|listed| listed.resource.len()).max().unwrap_or(8).max(8);
+    let width = bundle
+        .listed
+        .iter()
+        .map(|listed| listed.resource.len())
+        .max()
+        .unwrap_or(8)
+        .max(8);
     writeln!(out, "{:width$}   OBJECTS   LISTED", "RESOURCE")?;
     for listed in &bundle.listed {
         let state = state(listed);
         let resource = crate::terminal::sanitize_line(&listed.resource).into_owned();
-        writeln!(out, "{resource:width$}   {:<7}   {}", listed.count, crate::terminal::sanitize_line(&state))?;
+        writeln!(
+            out,
+            "{resource:width$}   {:<7}   {}",
+            listed.count,
+            crate::terminal::sanitize_line(&state)
+        )?;
     }
     Ok(0)
 }

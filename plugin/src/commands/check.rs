@@ -34,7 +34,9 @@ pub(crate) fn run(args: &CheckArgs, settings: &Settings) -> anyhow::Result<u8> {
         progress.finish();
         judged?
     } else {
-        let asked = (!args.all_namespaces).then_some(args.global.connection.namespace.as_deref()).flatten();
+        let asked = (!args.all_namespaces)
+            .then_some(args.global.connection.namespace.as_deref())
+            .flatten();
         scope.namespace = asked.map(str::to_owned);
         let input = saved::read(&args.from, asked, judge.facts.clone())?;
         let now = clock(&args.report, input.clock);
@@ -57,7 +59,14 @@ pub(crate) fn run(args: &CheckArgs, settings: &Settings) -> anyhow::Result<u8> {
     let seconds = started.elapsed().as_secs_f64();
     let mut problems = input.problems;
     problems.extend(missing_targets(&scope, &input.snapshot));
-    let outcome = Outcome::new(&report, spec, &input.sources, problems, input.notes, seconds);
+    let outcome = Outcome::new(
+        &report,
+        spec,
+        &input.sources,
+        problems,
+        input.notes,
+        seconds,
+    );
     let code = deliver(&outcome, &args.report.output, &judge.warnings, settings)?;
     // The process ends here: giving back every object one by one would only take time.
     std::mem::forget((outcome, input.snapshot));
@@ -111,31 +120,55 @@ fn scope(args: &CheckArgs) -> anyhow::Result<Scope> {
     let selector = args.selector.as_deref().map(selector::parse).transpose();
     let selector = selector.map_err(|sentence| Usage(format!("error: {sentence}")))?;
     let targets = args.targets.iter().map(|target| {
-        Ok((kind_of(&target.kind)?.name().to_owned(), target.name.clone()))
+        Ok((
+            kind_of(&target.kind)?.name().to_owned(),
+            target.name.clone(),
+        ))
     });
-    Ok(Scope { namespace: None, selector, targets: targets.collect::<anyhow::Result<_>>()? })
+    Ok(Scope {
+        namespace: None,
+        selector,
+        targets: targets.collect::<anyhow::Result<_>>()?,
+    })
 }
 
 /// A target that is not there is said, as kubectl says it. One that could not be looked up is not called missing.
-fn missing_targets(scope: &Scope, snapshot: &netdoctor_engine::snapshot::Snapshot) -> Vec<InputProblem> {
+fn missing_targets(
+    scope: &Scope,
+    snapshot: &netdoctor_engine::snapshot::Snapshot,
+) -> Vec<InputProblem> {
     let mut problems = Vec::new();
     for (kind, name) in &scope.targets {
-        let (Some(name), Some(known)) = (name, Kind::all().find(|known| known.name() == kind)) else { continue };
-        let namespace = if known.namespaced() { scope.namespace.as_deref() } else { None };
+        let (Some(name), Some(known)) = (name, Kind::all().find(|known| known.name() == kind))
+        else {
+            continue;
+        };
+        let namespace = if known.namespaced() {
+            scope.namespace.as_deref()
+        } else {
+            None
+        };
         let mut found = false;
         snapshot.each_meta(&mut |reference, meta| {
             found |= *meta.name == **name
                 && namespace.is_none_or(|namespace| *meta.namespace == *namespace)
                 && *reference().kind == **kind;
         });
-        if found || snapshot.known(known, namespace.unwrap_or_default()).is_err() {
+        if found
+            || snapshot
+                .known(known, namespace.unwrap_or_default())
+                .is_err()
+        {
             continue;
         }
         problems.push(InputProblem {
             file: String::new(),
             line: None,
             column: None,
-            message: format!("Error from server (NotFound): {} \"{name}\" not found", known.resource()),
+            message: format!(
+                "Error from server (NotFound): {} \"{name}\" not found",
+                known.resource()
+            ),
             fatal: true,
         });
     }

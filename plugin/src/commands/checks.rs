@@ -57,12 +57,16 @@ pub(crate) fn list(args: &ChecksListArgs) -> anyhow::Result<u8> {
     let mut out = std::io::stdout().lock();
     match args.output {
         None => out.write_all(table(!args.no_headers).as_bytes())?,
-        Some(ListFormat::Name) => RULES.iter().try_for_each(|rule| writeln!(out, "{}", rule.code))?,
+        Some(ListFormat::Name) => RULES
+            .iter()
+            .try_for_each(|rule| writeln!(out, "{}", rule.code))?,
         Some(ListFormat::Json) => {
             serde_json::to_writer_pretty(&mut out, &document())?;
             writeln!(out)?;
         }
-        Some(ListFormat::Yaml) => out.write_all(serde_saphyr::to_string(&document())?.as_bytes())?,
+        Some(ListFormat::Yaml) => {
+            out.write_all(serde_saphyr::to_string(&document())?.as_bytes())?
+        }
     }
     Ok(0)
 }
@@ -77,7 +81,10 @@ fn document() -> Document {
 
 fn item(rule: &'static Rule) -> Item {
     let subjects = rule.on.iter().flat_map(|check| check.kinds());
-    let mut needs: Vec<String> = subjects.chain(rule.needs).map(|kind| kind.resource()).collect();
+    let mut needs: Vec<String> = subjects
+        .chain(rule.needs)
+        .map(|kind| kind.resource())
+        .collect();
     needs.sort();
     needs.dedup();
     Item {
@@ -93,8 +100,20 @@ fn item(rule: &'static Rule) -> Item {
         },
         confidence: rule.confidence.as_str(),
         evidence: rule.evidence.as_str(),
-        cases: rule.cases.iter().map(|(name, severity)| Case { name, severity: severity.as_str() }).collect(),
-        wants: rule.wants.iter().map(|kind| kind.resource()).filter(|kind| !needs.contains(kind)).collect(),
+        cases: rule
+            .cases
+            .iter()
+            .map(|(name, severity)| Case {
+                name,
+                severity: severity.as_str(),
+            })
+            .collect(),
+        wants: rule
+            .wants
+            .iter()
+            .map(|kind| kind.resource())
+            .filter(|kind| !needs.contains(kind))
+            .collect(),
         needs,
         page: format!("docs/rules/{}.md", rule.code),
     }
@@ -114,10 +133,16 @@ fn table(headers: bool) -> String {
     });
     let head = headers.then_some(["CODE", "NAME", "CHECK", "LINT", "ADMISSION", "CONFIDENCE"]);
     let rows: Vec<[&str; 6]> = head.into_iter().chain(rows).collect();
-    let widths: Vec<usize> = (0..6).map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..6)
+        .map(|at| rows.iter().map(|row| row[at].len()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(cells.join("   ").trim_end());
         text.push('\n');
     }

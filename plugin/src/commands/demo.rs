@@ -22,10 +22,16 @@ use crate::settings::Settings;
 /// Lists the scenarios and plays one. Always exit code 0: nothing of the user's is broken.
 pub(crate) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<u8> {
     let scenario = match &args.scenario {
-        Some(name) => SCENARIOS.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
-            let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-            super::Usage(format!("error: there is no scenario {name:?}; there are {}", names.join(", ")))
-        })?,
+        Some(name) => SCENARIOS
+            .iter()
+            .find(|scenario| scenario.name == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+                super::Usage(format!(
+                    "error: there is no scenario {name:?}; there are {}",
+                    names.join(", ")
+                ))
+            })?,
         None => {
             if args.output.iter().all(|output| output.file.is_some()) {
                 std::io::stdout().lock().write_all(list().as_bytes())?;
@@ -38,12 +44,22 @@ pub(crate) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn list() -> String {
-    let width = SCENARIOS.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
+    let width = SCENARIOS
+        .iter()
+        .map(|scenario| scenario.name.len())
+        .max()
+        .unwrap_or(0);
     let mut text = "Built-in clusters (kubectl netdoctor demo SCENARIO):\n\n".to_owned();
     for scenario in SCENARIOS {
-        text.push_str(&format!("  {:width$}   {}\n", scenario.name, scenario.story));
+        text.push_str(&format!(
+            "  {:width$}   {}\n",
+            scenario.name, scenario.story
+        ));
     }
-    text.push_str(&format!("\nPlaying {}: {}\n\n", SCENARIOS[0].name, SCENARIOS[0].story));
+    text.push_str(&format!(
+        "\nPlaying {}: {}\n\n",
+        SCENARIOS[0].name, SCENARIOS[0].story
+    ));
     text
 }
 
@@ -78,10 +94,19 @@ fn snapshot(scenario: &Scenario) -> anyhow::Result<Snapshot> {
         builder.coverage(kind).everywhere = true;
     }
     let parsed = manifest::parse(scenario.yaml.as_bytes());
-    anyhow::ensure!(parsed.problems.is_empty(), "error: the built-in scenario {} is damaged", scenario.name);
+    anyhow::ensure!(
+        parsed.problems.is_empty(),
+        "error: the built-in scenario {} is damaged",
+        scenario.name
+    );
     for document in parsed.documents {
-        let place = Place { file: None, namespace: "default" };
-        load::document(place, document.index, document.value, &mut |any| builder.insert(any));
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
+        load::document(place, document.index, document.value, &mut |any| {
+            builder.insert(any)
+        });
     }
     Ok(builder.seal())
 }

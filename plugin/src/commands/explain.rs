@@ -13,7 +13,9 @@ use crate::settings::Settings;
 pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> anyhow::Result<u8> {
     let Some(rule) = rules::find(&args.rule) else {
         let near = nearest(&args.rule);
-        let hint = near.map(|rule| format!("; did you mean {} ({})?", rule.code, rule.name)).unwrap_or_default();
+        let hint = near
+            .map(|rule| format!("; did you mean {} ({})?", rule.code, rule.name))
+            .unwrap_or_default();
         return Err(super::Usage(format!(
             "error: there is no rule {:?}{hint}\nSee 'kubectl netdoctor checks list' for all rules.",
             args.rule
@@ -26,9 +28,17 @@ pub(crate) fn run(args: &ExplainArgs, settings: &Settings) -> anyhow::Result<u8>
 }
 
 fn page(rule: &Rule, settings: &Settings) -> String {
-    let (bold, reset) = if settings.stdout.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
-    let mut text = format!("{bold}{} {}{reset}\n{}\n\n", rule.code, rule.name, rule.summary);
-    let severity = |severity: Option<netdoctor_engine::rule::Severity>| severity.map_or("-", |s| s.as_str());
+    let (bold, reset) = if settings.stdout.color {
+        ("\u{1b}[1m", "\u{1b}[0m")
+    } else {
+        ("", "")
+    };
+    let mut text = format!(
+        "{bold}{} {}{reset}\n{}\n\n",
+        rule.code, rule.name, rule.summary
+    );
+    let severity =
+        |severity: Option<netdoctor_engine::rule::Severity>| severity.map_or("-", |s| s.as_str());
     let admit = rule.admit.map_or("-", Action::as_str);
     text.push_str(&format!(
         "check: {}   lint: {}   admission: {admit}   confidence: {}   since {}\n\n",
@@ -53,7 +63,16 @@ fn page(rule: &Rule, settings: &Settings) -> String {
 /// The one rule whose code or name is near what was typed.
 fn nearest(typed: &str) -> Option<&'static Rule> {
     let upper = typed.to_ascii_uppercase();
-    let code = near::names(&upper, RULES.iter().map(|rule| rule.code)).into_iter().next();
-    let name = || near::names(&typed.to_ascii_lowercase(), RULES.iter().map(|rule| rule.name)).into_iter().next();
+    let code = near::names(&upper, RULES.iter().map(|rule| rule.code))
+        .into_iter()
+        .next();
+    let name = || {
+        near::names(
+            &typed.to_ascii_lowercase(),
+            RULES.iter().map(|rule| rule.name),
+        )
+        .into_iter()
+        .next()
+    };
     code.or_else(name).and_then(rules::find)
 }

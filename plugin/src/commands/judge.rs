@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use netdoctor_engine::config::{Allow, AllowedIn, Config, ConfigFile, names_rule, parse, parse_facts};
+use netdoctor_engine::config::{
+    Allow, AllowedIn, Config, ConfigFile, names_rule, parse, parse_facts,
+};
 use netdoctor_engine::facts::StatedFacts;
 use netdoctor_engine::model::Kind;
 use netdoctor_engine::rule::{Rule, Severity, Surface};
@@ -34,12 +36,24 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Reads the configuration file and the flags.
-    pub(crate) fn new(args: &ReportArgs, facts: Option<&Path>, settings: &Settings) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        args: &ReportArgs,
+        facts: Option<&Path>,
+        settings: &Settings,
+    ) -> anyhow::Result<Self> {
         let file = config_file(settings.config.as_deref())?;
         let mut config = file.config;
         let mut warnings = Vec::new();
-        config.only = args.only.iter().map(|code| known(code, "--only", &mut warnings).into()).collect();
-        config.skip = args.skip.iter().map(|code| known(code, "--skip", &mut warnings).into()).collect();
+        config.only = args
+            .only
+            .iter()
+            .map(|code| known(code, "--only", &mut warnings).into())
+            .collect();
+        config.skip = args
+            .skip
+            .iter()
+            .map(|code| known(code, "--skip", &mut warnings).into())
+            .collect();
         for text in &args.allow {
             config.allow.push(allow(text)?);
         }
@@ -47,13 +61,18 @@ impl Judge {
             None => file.facts,
             Some(path) => {
                 let text = read(path)?;
-                parse_facts(&text).map_err(|error| anyhow::anyhow!("error: {}: {error}", path.display()))?
+                parse_facts(&text)
+                    .map_err(|error| anyhow::anyhow!("error: {}: {error}", path.display()))?
             }
         };
         Ok(Self {
             config,
-            fail_on: args.fail_on.map_or_else(|| file.fail_on.unwrap_or(Some(Severity::Error)), threshold),
-            min_severity: args.min_severity.map_or(file.min_severity.unwrap_or(Severity::Info), shown),
+            fail_on: args
+                .fail_on
+                .map_or_else(|| file.fail_on.unwrap_or(Some(Severity::Error)), threshold),
+            min_severity: args
+                .min_severity
+                .map_or(file.min_severity.unwrap_or(Severity::Info), shown),
             exclude_paths: file.exclude_paths,
             facts,
             warnings,
@@ -62,7 +81,11 @@ impl Judge {
 
     /// The rules that will run on a surface.
     pub(crate) fn rules(&self, surface: Surface) -> Vec<&'static Rule> {
-        RULES.iter().copied().filter(|rule| rule.runs_on(surface) && self.config.selects(rule)).collect()
+        RULES
+            .iter()
+            .copied()
+            .filter(|rule| rule.runs_on(surface) && self.config.selects(rule))
+            .collect()
     }
 }
 
@@ -95,8 +118,12 @@ fn read(path: &Path) -> anyhow::Result<String> {
 
 /// `CODE[/CASE][=TYPE/NAME[.NAMESPACE]]`
 fn allow(text: &str) -> anyhow::Result<Allow> {
-    let (rule, object) = text.split_once('=').map_or((text, None), |(rule, object)| (rule, Some(object)));
-    let (code, case) = rule.split_once('/').map_or((rule, None), |(code, case)| (code, Some(case)));
+    let (rule, object) = text
+        .split_once('=')
+        .map_or((text, None), |(rule, object)| (rule, Some(object)));
+    let (code, case) = rule
+        .split_once('/')
+        .map_or((rule, None), |(code, case)| (code, Some(case)));
     let mut allow = Allow {
         code: code.into(),
         case: case.map(Into::into),
@@ -108,11 +135,22 @@ fn allow(text: &str) -> anyhow::Result<Allow> {
     };
     if let Some(object) = object {
         let Some((kind, name)) = object.split_once('/') else {
-            return Err(super::Usage(format!("error: --allow {text}: `{object}` is not TYPE/NAME")).into());
+            return Err(super::Usage(format!(
+                "error: --allow {text}: `{object}` is not TYPE/NAME"
+            ))
+            .into());
         };
-        let (name, namespace) = name.split_once('.').map_or((name, None), |(name, ns)| (name, Some(ns)));
-        allow.object = Some((kind.to_ascii_lowercase().into(), netdoctor_engine::config::glob(name).context("error: --allow")?));
-        allow.namespace = namespace.map(netdoctor_engine::config::glob).transpose().context("error: --allow")?;
+        let (name, namespace) = name
+            .split_once('.')
+            .map_or((name, None), |(name, ns)| (name, Some(ns)));
+        allow.object = Some((
+            kind.to_ascii_lowercase().into(),
+            netdoctor_engine::config::glob(name).context("error: --allow")?,
+        ));
+        allow.namespace = namespace
+            .map(netdoctor_engine::config::glob)
+            .transpose()
+            .context("error: --allow")?;
     }
     Ok(allow)
 }
@@ -151,10 +189,16 @@ pub(crate) fn deliver(
         is_terminal: settings.stdout.is_terminal,
         verbose: settings.verbosity > 0,
     };
-    for output in outputs.iter().filter_map(|output| Some((output.format, output.file.as_deref()?))) {
+    for output in outputs
+        .iter()
+        .filter_map(|output| Some((output.format, output.file.as_deref()?)))
+    {
         to_file(output.0, output.1, outcome, style)?;
     }
-    let standard = outputs.iter().find(|output| output.file.is_none()).map_or(Format::Human, |output| output.format);
+    let standard = outputs
+        .iter()
+        .find(|output| output.file.is_none())
+        .map_or(Format::Human, |output| output.format);
     let mut text = Vec::new();
     render::render(standard, outcome, style, &mut text)?;
     let mut stdout = std::io::stdout().lock();
@@ -164,8 +208,14 @@ pub(crate) fn deliver(
 }
 
 fn to_file(format: Format, path: &Path, outcome: &Outcome<'_>, style: Style) -> anyhow::Result<()> {
-    let plain = Style { color: false, is_terminal: false, width: 120, ..style };
-    let unwritable = |error| anyhow::anyhow!("error: {} cannot be written: {error}", path.display());
+    let plain = Style {
+        color: false,
+        is_terminal: false,
+        width: 120,
+        ..style
+    };
+    let unwritable =
+        |error| anyhow::anyhow!("error: {} cannot be written: {error}", path.display());
     let mut file = std::io::BufWriter::new(File::create(path).map_err(unwritable)?);
     render::render(format, outcome, plain, &mut file)?;
     file.flush().map_err(unwritable)
@@ -174,7 +224,11 @@ fn to_file(format: Format, path: &Path, outcome: &Outcome<'_>, style: Style) -> 
 /// A line for people, on standard error.
 pub(crate) fn talk(settings: &Settings, line: &str) {
     if !settings.quiet {
-        _ = writeln!(std::io::stderr(), "{}", crate::terminal::sanitize_line(line));
+        _ = writeln!(
+            std::io::stderr(),
+            "{}",
+            crate::terminal::sanitize_line(line)
+        );
     }
 }
 
@@ -186,7 +240,10 @@ pub(crate) fn clock(args: &ReportArgs, input: Option<Timestamp>) -> Timestamp {
 /// The kind of a target, or kubectl's sentence for one that does not exist.
 pub(crate) fn kind_of(typed: &str) -> anyhow::Result<Kind> {
     Kind::from_type(typed).ok_or_else(|| {
-        anyhow::anyhow!("error: the server doesn't have a resource type \"{}\" that netdoctor reads", typed)
+        anyhow::anyhow!(
+            "error: the server doesn't have a resource type \"{}\" that netdoctor reads",
+            typed
+        )
     })
 }
 

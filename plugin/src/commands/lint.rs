@@ -41,7 +41,14 @@ pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
         demo: None,
     };
     let seconds = started.elapsed().as_secs_f64();
-    let outcome = Outcome::new(&report, spec, &input.sources, input.problems, input.notes, seconds);
+    let outcome = Outcome::new(
+        &report,
+        spec,
+        &input.sources,
+        input.problems,
+        input.notes,
+        seconds,
+    );
     let code = deliver(&outcome, &args.report.output, &judge.warnings, settings)?;
     // The process ends here: giving back every object one by one would only take time.
     std::mem::forget((outcome, input.snapshot));

@@ -111,7 +111,13 @@ impl SavedGap {
     fn new(gap: &Gap) -> Self {
         let (cause, status) = match &gap.cause {
             GapCause::Server(status) => ("server", Some(*status)),
-            cause => (CAUSES.iter().find(|(_, known)| known == cause).map_or("notRead", |(name, _)| *name), None),
+            cause => (
+                CAUSES
+                    .iter()
+                    .find(|(_, known)| known == cause)
+                    .map_or("notRead", |(name, _)| *name),
+                None,
+            ),
         };
         Self {
             verb: gap.verb.to_string(),
@@ -123,7 +129,10 @@ impl SavedGap {
     }
 
     fn gap(&self) -> Gap {
-        let known = CAUSES.iter().find(|(name, _)| *name == self.cause).map(|(_, cause)| cause.clone());
+        let known = CAUSES
+            .iter()
+            .find(|(name, _)| *name == self.cause)
+            .map(|(_, cause)| cause.clone());
         // A cause of a newer version: still a gap, never "missing".
         let cause = known.unwrap_or(GapCause::Server(self.status.unwrap_or(500)));
         Gap {
@@ -145,7 +154,11 @@ pub(crate) fn make(
     let listed = coverage.iter().map(|(kind, coverage)| Listed {
         resource: kind.resource(),
         everywhere: coverage.everywhere,
-        namespaces: coverage.namespaces.iter().map(ToString::to_string).collect(),
+        namespaces: coverage
+            .namespaces
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         not_installed: coverage.not_installed,
         count: coverage.count,
         resource_version: coverage.resource_version.to_string(),
@@ -155,9 +168,13 @@ pub(crate) fn make(
         api_version: API_VERSION.into(),
         kind: KIND.into(),
         schema_version: SCHEMA_VERSION,
-        tool: Tool { version: env!("CARGO_PKG_VERSION").into() },
+        tool: Tool {
+            version: env!("CARGO_PKG_VERSION").into(),
+        },
         metadata: Metadata { now },
-        spec: Scope { namespace: namespace.map(str::to_owned) },
+        spec: Scope {
+            namespace: namespace.map(str::to_owned),
+        },
         listed: listed.collect(),
         objects,
     }
@@ -176,7 +193,8 @@ pub(crate) fn write(bundle: &Bundle, path: &Path) -> anyhow::Result<()> {
         encoder.write_all(&text)?;
         text = encoder.finish()?;
     }
-    let unwritable = |error| anyhow::anyhow!("error: {} cannot be written: {error}", path.display());
+    let unwritable =
+        |error| anyhow::anyhow!("error: {} cannot be written: {error}", path.display());
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);
@@ -199,16 +217,21 @@ pub(crate) fn text_of(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
         bytes
     };
     // Ours begin with the apiVersion; anything else is read as a list of objects.
-    let head = String::from_utf8_lossy(&text[..text.len().min(512)]).replace([' ', '\n', '\t', '\r'], "");
-    let ours = head.starts_with("{\"apiVersion\":\"netdoctor.io/") && head.contains("\"kind\":\"Bundle\"");
+    let head =
+        String::from_utf8_lossy(&text[..text.len().min(512)]).replace([' ', '\n', '\t', '\r'], "");
+    let ours =
+        head.starts_with("{\"apiVersion\":\"netdoctor.io/") && head.contains("\"kind\":\"Bundle\"");
     Ok((ours || bytes.starts_with(&[0x1f, 0x8b])).then(|| text.to_vec()))
 }
 
 /// Parses a bundle.
 pub(crate) fn parse(text: &[u8]) -> anyhow::Result<Bundle> {
-    let bundle: Bundle =
-        serde_json::from_slice(text).map_err(|error| anyhow::anyhow!("this is no complete bundle: {error}"))?;
-    anyhow::ensure!(bundle.kind == KIND && bundle.api_version.starts_with("netdoctor.io/"), "this is no bundle");
+    let bundle: Bundle = serde_json::from_slice(text)
+        .map_err(|error| anyhow::anyhow!("this is no complete bundle: {error}"))?;
+    anyhow::ensure!(
+        bundle.kind == KIND && bundle.api_version.starts_with("netdoctor.io/"),
+        "this is no bundle"
+    );
     anyhow::ensure!(
         bundle.schema_version <= SCHEMA_VERSION,
         "the bundle was written by version {} and needs a newer netdoctor",
@@ -218,20 +241,33 @@ pub(crate) fn parse(text: &[u8]) -> anyhow::Result<Bundle> {
 }
 
 /// Reads a bundle into a snapshot.
-pub(crate) fn read(text: &[u8], namespace: Option<&str>, facts: StatedFacts) -> anyhow::Result<Input> {
+pub(crate) fn read(
+    text: &[u8],
+    namespace: Option<&str>,
+    facts: StatedFacts,
+) -> anyhow::Result<Input> {
     let bundle = parse(text)?;
     let mut builder = Builder::new(Source::Cluster);
     builder.scope(namespace.or(bundle.spec.namespace.as_deref()));
     builder.state(facts);
     for (number, object) in (0..).zip(bundle.objects) {
-        let place = Place { file: None, namespace: "default" };
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
         load::document(place, number, object, &mut |any| builder.insert(any));
     }
     for listed in bundle.listed {
-        let Some(kind) = Kind::all().find(|kind| kind.resource() == listed.resource) else { continue };
+        let Some(kind) = Kind::all().find(|kind| kind.resource() == listed.resource) else {
+            continue;
+        };
         *builder.coverage(kind) = Coverage {
             everywhere: listed.everywhere,
-            namespaces: listed.namespaces.iter().map(|namespace| namespace.as_str().into()).collect(),
+            namespaces: listed
+                .namespaces
+                .iter()
+                .map(|namespace| namespace.as_str().into())
+                .collect(),
             not_installed: listed.not_installed,
             gaps: listed.gaps.iter().map(SavedGap::gap).collect(),
             count: listed.count,

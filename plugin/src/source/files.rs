@@ -46,7 +46,9 @@ pub(crate) fn read(request: Request) -> anyhow::Result<Input> {
     builder.state(request.facts);
     let read = parse::all(&files, &request.namespace, &mut builder);
     problems.extend(read.problems);
-    if read.loaded.objects + read.loaded.unread == 0 && !problems.iter().any(|problem| problem.fatal) {
+    if read.loaded.objects + read.loaded.unread == 0
+        && !problems.iter().any(|problem| problem.fatal)
+    {
         let message = if files.is_empty() {
             "no manifest was found (files ending in .yaml, .yml or .json)"
         } else {
@@ -71,10 +73,16 @@ pub(crate) fn read(request: Request) -> anyhow::Result<Input> {
 
 /// The output of `kubectl kustomize DIR`, or of `kustomize build DIR` where there is no kubectl.
 fn kustomize(directory: &Path, kubectl: &Path) -> anyhow::Result<SourceFile> {
-    let built = std::process::Command::new(kubectl).arg("kustomize").arg(directory).output();
+    let built = std::process::Command::new(kubectl)
+        .arg("kustomize")
+        .arg(directory)
+        .output();
     let built = match built {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::process::Command::new("kustomize").arg("build").arg(directory).output()
+            std::process::Command::new("kustomize")
+                .arg("build")
+                .arg(directory)
+                .output()
         }
         other => other,
     };
@@ -88,7 +96,13 @@ fn kustomize(directory: &Path, kubectl: &Path) -> anyhow::Result<SourceFile> {
     if !output.status.success() {
         let reason = String::from_utf8_lossy(&output.stderr);
         let reason = crate::terminal::sanitize(reason.trim());
-        anyhow::bail!("error: the kustomization {} cannot be built: {reason}", directory.display());
+        anyhow::bail!(
+            "error: the kustomization {} cannot be built: {reason}",
+            directory.display()
+        );
     }
-    Ok(SourceFile { name: format!("{} (kustomize)", directory.display()), text: output.stdout })
+    Ok(SourceFile {
+        name: format!("{} (kustomize)", directory.display()),
+        text: output.stdout,
+    })
 }

@@ -52,7 +52,10 @@ pub(crate) async fn snapshot(
     request: &Request<'_>,
     progress: &Progress,
 ) -> Result<(Snapshot, Option<Timestamp>), ApiError> {
-    let listed = read(cluster, request, progress, |kind, json| decode::from_slice(kind, json.as_bytes())).await?;
+    let listed = read(cluster, request, progress, |kind, json| {
+        decode::from_slice(kind, json.as_bytes())
+    })
+    .await?;
     let mut builder = Builder::new(Source::Cluster);
     builder.scope(request.namespace);
     builder.state(request.facts.clone());
@@ -77,9 +80,16 @@ pub(crate) async fn read<T: Send + 'static>(
 ) -> Result<Listed<T>, ApiError> {
     let plan = plan::make(cluster, request).await?;
     progress.plan(request.rules, plan.lists.iter().map(|wanted| wanted.kind));
-    let lists = plan.lists.iter().map(|wanted| list::all(cluster, wanted, progress, convert));
+    let lists = plan
+        .lists
+        .iter()
+        .map(|wanted| list::all(cluster, wanted, progress, convert));
     let results = futures_util::future::join_all(lists).await;
-    let mut listed = Listed { objects: Vec::new(), coverage: plan.coverage, clock: plan.clock };
+    let mut listed = Listed {
+        objects: Vec::new(),
+        coverage: plan.coverage,
+        clock: plan.clock,
+    };
     let mut answered = listed.clock.is_some();
     let mut fatal = None;
     for (wanted, result) in plan.lists.iter().zip(results) {
@@ -101,7 +111,9 @@ pub(crate) async fn read<T: Send + 'static>(
             }
             Some(error) => {
                 answered |= !error.ends_the_run();
-                coverage.gaps.push(gap(wanted.kind, wanted.namespace.as_deref(), &error));
+                coverage
+                    .gaps
+                    .push(gap(wanted.kind, wanted.namespace.as_deref(), &error));
                 fatal = fatal.or_else(|| error.ends_the_run().then_some(error));
             }
         }
@@ -121,10 +133,17 @@ pub(crate) fn gap(kind: Kind, namespace: Option<&str>, error: &ApiError) -> Gap 
         ApiError::Timeout { .. } => GapCause::Timeout,
         ApiError::Gone { .. } => GapCause::Expired,
         ApiError::TooManyRequests { .. } => GapCause::TooManyRequests,
-        ApiError::Server { status, .. } | ApiError::Status { status, .. } => GapCause::Server(*status),
+        ApiError::Server { status, .. } | ApiError::Status { status, .. } => {
+            GapCause::Server(*status)
+        }
         ApiError::Cut { .. } => GapCause::Cut,
         ApiError::NotJson { .. } | ApiError::NotFound { .. } => GapCause::NotKubernetes,
         ApiError::Connect(_) => GapCause::Connection,
     };
-    Gap { verb: "list".into(), resource: kind.resource().into(), namespace: namespace.map(Into::into), cause }
+    Gap {
+        verb: "list".into(),
+        resource: kind.resource().into(),
+        namespace: namespace.map(Into::into),
+        cause,
+    }
 }

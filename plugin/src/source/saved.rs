@@ -15,7 +15,11 @@ use super::{Input, bundle};
 use crate::outcome::{InputProblem, SourceFile, Sources};
 
 /// Reads a saved state. `namespace` is what `-n` asks for.
-pub(crate) fn read(paths: &[PathBuf], namespace: Option<&str>, facts: StatedFacts) -> anyhow::Result<Input> {
+pub(crate) fn read(
+    paths: &[PathBuf],
+    namespace: Option<&str>,
+    facts: StatedFacts,
+) -> anyhow::Result<Input> {
     let files = files(paths)?;
     if let [file] = &files[..]
         && let Some(text) = bundle::text_of(&file.text)?
@@ -32,10 +36,15 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
         if path.as_os_str() == "-" {
             let mut text = Vec::new();
             std::io::stdin().lock().read_to_end(&mut text)?;
-            files.push(SourceFile { name: "<stdin>".into(), text });
+            files.push(SourceFile {
+                name: "<stdin>".into(),
+                text,
+            });
         } else if path.is_dir() {
             let mut entries: Vec<PathBuf> = std::fs::read_dir(path)
-                .map_err(|error| anyhow::anyhow!("error: {} cannot be read: {error}", path.display()))?
+                .map_err(|error| {
+                    anyhow::anyhow!("error: {} cannot be read: {error}", path.display())
+                })?
                 .filter_map(Result::ok)
                 .map(|entry| entry.path())
                 .filter(|entry| entry.is_file())
@@ -53,7 +62,10 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
 
 fn file(path: &Path) -> anyhow::Result<SourceFile> {
     match std::fs::read(path) {
-        Ok(text) => Ok(SourceFile { name: path.display().to_string(), text }),
+        Ok(text) => Ok(SourceFile {
+            name: path.display().to_string(),
+            text,
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             anyhow::bail!("error: the path \"{}\" does not exist", path.display())
         }
@@ -63,7 +75,11 @@ fn file(path: &Path) -> anyhow::Result<SourceFile> {
 
 /// A raw list does not say what was asked for: a kind without any object is a gap, never proof of absence. Namespaced
 /// kinds count as listed everywhere when the input holds objects of more than one namespace.
-fn raw_lists(files: &[SourceFile], namespace: Option<&str>, facts: StatedFacts) -> anyhow::Result<Input> {
+fn raw_lists(
+    files: &[SourceFile],
+    namespace: Option<&str>,
+    facts: StatedFacts,
+) -> anyhow::Result<Input> {
     let mut builder = Builder::new(Source::Cluster);
     builder.state(facts);
     builder.scope(namespace);
@@ -83,7 +99,10 @@ fn raw_lists(files: &[SourceFile], namespace: Option<&str>, facts: StatedFacts) 
     }
     if objects == 0 && !problems.iter().any(|problem| problem.fatal) {
         problems.push(InputProblem {
-            file: files.first().map(|file| file.name.clone()).unwrap_or_default(),
+            file: files
+                .first()
+                .map(|file| file.name.clone())
+                .unwrap_or_default(),
             line: None,
             column: None,
             message: "neither a bundle nor a list of Kubernetes objects".into(),
@@ -94,20 +113,52 @@ fn raw_lists(files: &[SourceFile], namespace: Option<&str>, facts: StatedFacts) 
     for kind in Kind::all() {
         *builder.coverage(kind) = coverage(kind, seen.get(&kind).copied(), everywhere, &namespaces);
     }
-    let notes = vec!["a raw list does not say what was asked for: kinds without any object were not checked".to_owned()];
-    Ok(Input { snapshot: builder.seal(), sources: Sources::default(), problems, notes, clock: None })
+    let notes = vec![
+        "a raw list does not say what was asked for: kinds without any object were not checked"
+            .to_owned(),
+    ];
+    Ok(Input {
+        snapshot: builder.seal(),
+        sources: Sources::default(),
+        problems,
+        notes,
+        clock: None,
+    })
 }
 
-fn coverage(kind: Kind, count: Option<usize>, everywhere: bool, namespaces: &BTreeSet<Text>) -> Coverage {
+fn coverage(
+    kind: Kind,
+    count: Option<usize>,
+    everywhere: bool,
+    namespaces: &BTreeSet<Text>,
+) -> Coverage {
     match count {
-        Some(count) if everywhere || !kind.namespaced() => Coverage { count, ..Coverage::complete() },
-        Some(count) => Coverage { namespaces: namespaces.clone(), count, ..Coverage::default() },
+        Some(count) if everywhere || !kind.namespaced() => Coverage {
+            count,
+            ..Coverage::complete()
+        },
+        Some(count) => Coverage {
+            namespaces: namespaces.clone(),
+            count,
+            ..Coverage::default()
+        },
         // Kinds that CRDs bring are as a rule not there at all.
-        None if kind.is_custom() => Coverage { not_installed: true, ..Coverage::default() },
+        None if kind.is_custom() => Coverage {
+            not_installed: true,
+            ..Coverage::default()
+        },
         None => {
             let resource = kind.resource().into();
-            let gap = Gap { verb: "list".into(), resource, namespace: None, cause: GapCause::RawList };
-            Coverage { gaps: vec![gap], ..Coverage::default() }
+            let gap = Gap {
+                verb: "list".into(),
+                resource,
+                namespace: None,
+                cause: GapCause::RawList,
+            };
+            Coverage {
+                gaps: vec![gap],
+                ..Coverage::default()
+            }
         }
     }
 }

@@ -31,12 +31,18 @@ pub(super) fn files(
     let mut files = Vec::new();
     for path in found {
         let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let hidden = path.as_os_str() != "-" && excluded.matched_path_or_any_parents(strip(&path), false).is_ignore();
+        let hidden = path.as_os_str() != "-"
+            && excluded
+                .matched_path_or_any_parents(strip(&path), false)
+                .is_ignore();
         if hidden || !seen.insert(identity) {
             continue;
         }
         match contents(&path) {
-            Ok(text) => files.push(SourceFile { name: name(&path), text }),
+            Ok(text) => files.push(SourceFile {
+                name: name(&path),
+                text,
+            }),
             Err(error) => problems.push(unreadable(&path, &error)),
         }
     }
@@ -46,9 +52,9 @@ pub(super) fn files(
 fn excluded(patterns: &[String]) -> anyhow::Result<Gitignore> {
     let mut builder = GitignoreBuilder::new("");
     for pattern in patterns {
-        builder
-            .add_line(None, pattern)
-            .map_err(|error| anyhow::anyhow!("error: exclude.paths: `{pattern}` is no pattern: {error}"))?;
+        builder.add_line(None, pattern).map_err(|error| {
+            anyhow::anyhow!("error: exclude.paths: `{pattern}` is no pattern: {error}")
+        })?;
     }
     Ok(builder.build()?)
 }
@@ -70,7 +76,9 @@ fn expand(
 ) -> anyhow::Result<()> {
     let text = path.to_string_lossy();
     if text.starts_with("http://") || text.starts_with("https://") {
-        anyhow::bail!("error: {text}: URLs are not read; download the file and pass it, or pipe it to -f -");
+        anyhow::bail!(
+            "error: {text}: URLs are not read; download the file and pass it, or pipe it to -f -"
+        );
     }
     match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => {
@@ -93,19 +101,31 @@ fn expand(
 }
 
 fn pattern(text: &str, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let paths = glob::glob(text).map_err(|error| anyhow::anyhow!("error: the pattern \"{text}\": {error}"))?;
+    let paths = glob::glob(text)
+        .map_err(|error| anyhow::anyhow!("error: the pattern \"{text}\": {error}"))?;
     let before = found.len();
     found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
-    anyhow::ensure!(found.len() > before, "error: the path \"{text}\" does not exist");
+    anyhow::ensure!(
+        found.len() > before,
+        "error: the path \"{text}\" does not exist"
+    );
     Ok(())
 }
 
-fn directory(path: &Path, recursive: bool, found: &mut Vec<PathBuf>, problems: &mut Vec<InputProblem>) {
+fn directory(
+    path: &Path,
+    recursive: bool,
+    found: &mut Vec<PathBuf>,
+    problems: &mut Vec<InputProblem>,
+) {
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) => return problems.push(unreadable(path, &error)),
     };
-    let mut entries: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    let mut entries: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .collect();
     entries.sort();
     for entry in entries {
         let ending = entry.extension().and_then(|ending| ending.to_str());
@@ -130,7 +150,11 @@ fn contents(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn name(path: &Path) -> String {
-    if path.as_os_str() == "-" { "<stdin>".to_owned() } else { path.display().to_string() }
+    if path.as_os_str() == "-" {
+        "<stdin>".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> InputProblem {

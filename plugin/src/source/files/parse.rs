@@ -30,7 +30,9 @@ struct One {
 pub(super) fn all(files: &[SourceFile], namespace: &str, builder: &mut Builder) -> Read {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, One)>> = Mutex::new(Vec::with_capacity(files.len()));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len().max(1));
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(files.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -39,12 +41,16 @@ pub(super) fn all(files: &[SourceFile], namespace: &str, builder: &mut Builder) 
                     let Some(file) = files.get(at) else { break };
                     let one = one(file, u32::try_from(at).unwrap_or(u32::MAX), namespace);
                     // A poisoned lock means that another worker panicked; its scope panics as well.
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, one));
+                    done.lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .push((at, one));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut done = done
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     done.sort_by_key(|(at, _)| *at);
     let (mut read, mut templates) = (Read::default(), 0);
     for (at, one) in done {
@@ -61,9 +67,14 @@ pub(super) fn all(files: &[SourceFile], namespace: &str, builder: &mut Builder) 
 
 fn one(file: &SourceFile, number: u32, namespace: &str) -> One {
     let mut one = One::default();
-    let place = Place { file: Some(number), namespace };
+    let place = Place {
+        file: Some(number),
+        namespace,
+    };
     one.problems = manifest::parse_each(&file.text, &mut |document| {
-        one.loaded += load::document(place, document.index, document.value, &mut |any| one.objects.push(any));
+        one.loaded += load::document(place, document.index, document.value, &mut |any| {
+            one.objects.push(any)
+        });
     });
     one
 }
@@ -75,11 +86,20 @@ pub(crate) fn read_documents(
     sink: &mut dyn FnMut(Any),
 ) -> (Loaded, Vec<InputProblem>) {
     let mut loaded = Loaded::default();
-    let place = Place { file: None, namespace };
+    let place = Place {
+        file: None,
+        namespace,
+    };
     let problems = manifest::parse_each(&file.text, &mut |document| {
         loaded += load::document(place, document.index, document.value, sink);
     });
-    (loaded, problems.iter().map(|problem| input_problem(&file.name, problem)).collect())
+    (
+        loaded,
+        problems
+            .iter()
+            .map(|problem| input_problem(&file.name, problem))
+            .collect(),
+    )
 }
 
 fn input_problem(file: &str, problem: &manifest::Problem) -> InputProblem {
@@ -99,7 +119,11 @@ fn notes(loaded: &Loaded, templates: usize) -> Vec<String> {
             notes.push(format!("{number} {}", if number == 1 { one } else { many }));
         }
     };
-    count(templates, "file is a template and was skipped", "files are templates and were skipped");
+    count(
+        templates,
+        "file is a template and was skipped",
+        "files are templates and were skipped",
+    );
     count(
         loaded.foreign,
         "document without apiVersion and kind was skipped",

@@ -30,16 +30,28 @@ enum Fresh {
 
 /// Reads the referents of all findings that depend on absence or disagreement once more. `None` when there is nothing
 /// to confirm.
-pub(crate) async fn confirm(cluster: &Cluster, snapshot: Snapshot, report: &Report) -> (Snapshot, bool) {
+pub(crate) async fn confirm(
+    cluster: &Cluster,
+    snapshot: Snapshot,
+    report: &Report,
+) -> (Snapshot, bool) {
     let lookups = lookups(report);
     if lookups.is_empty() {
         return (snapshot, false);
     }
-    let reads = lookups.into_iter().take(MOST_READS).map(|lookup| read(cluster, lookup));
-    let fresh: Vec<Fresh> = futures_util::stream::iter(reads).buffered(AT_ONCE).collect().await;
+    let reads = lookups
+        .into_iter()
+        .take(MOST_READS)
+        .map(|lookup| read(cluster, lookup));
+    let fresh: Vec<Fresh> = futures_util::stream::iter(reads)
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
     let mut builder = snapshot.reopen();
     for fresh in fresh {
-        let Fresh::Objects(lookup, objects) = fresh else { continue };
+        let Fresh::Objects(lookup, objects) = fresh else {
+            continue;
+        };
         match &lookup {
             Lookup::Object(kind, namespace, name) => builder.forget(*kind, namespace, Some(name)),
             Lookup::All(kind, namespace) => builder.forget(*kind, namespace, None),
@@ -51,14 +63,19 @@ pub(crate) async fn confirm(cluster: &Cluster, snapshot: Snapshot, report: &Repo
 
 fn lookups(report: &Report) -> BTreeSet<Lookup> {
     let raced = report.findings.iter().filter(|finding| {
-        matches!(finding.rule.evidence, Evidence::Miss | Evidence::Contra) || !finding.lookups.is_empty()
+        matches!(finding.rule.evidence, Evidence::Miss | Evidence::Contra)
+            || !finding.lookups.is_empty()
     });
     let mut lookups = BTreeSet::new();
     for finding in raced {
         lookups.extend(finding.lookups.iter().cloned());
         let subject = &finding.subject;
         if let Some(kind) = Kind::of(&subject.api_version, &subject.kind) {
-            lookups.insert(Lookup::Object(kind, subject.namespace.clone(), subject.name.clone()));
+            lookups.insert(Lookup::Object(
+                kind,
+                subject.namespace.clone(),
+                subject.name.clone(),
+            ));
         }
     }
     // A whole namespace covers its objects.
@@ -82,16 +99,26 @@ async fn read(cluster: &Cluster, lookup: Lookup) -> Fresh {
         Lookup::All(kind, namespace) => (*kind, namespace, None),
     };
     let namespace = (kind.namespaced() && !namespace.is_empty()).then(|| namespace.to_string());
-    let wanted = Wanted { kind, api_version: kind.api_version(), namespace };
+    let wanted = Wanted {
+        kind,
+        api_version: kind.api_version(),
+        namespace,
+    };
     let Some(name) = name else {
         let quiet = Progress::silent();
-        let listed = list::all(cluster, &wanted, &quiet, |kind, json| decode::from_slice(kind, json.as_bytes())).await;
+        let listed = list::all(cluster, &wanted, &quiet, |kind, json| {
+            decode::from_slice(kind, json.as_bytes())
+        })
+        .await;
         return match listed.failure {
             None => Fresh::Objects(lookup, listed.objects),
             Some(_) => Fresh::Unread,
         };
     };
-    match cluster.get_bytes(&format!("{}/{name}", wanted.path())).await {
+    match cluster
+        .get_bytes(&format!("{}/{name}", wanted.path()))
+        .await
+    {
         Ok(answer) => Fresh::Objects(lookup, vec![decode::from_slice(kind, &answer.body)]),
         // The one answer that proves absence.
         Err(ApiError::NotFound { .. }) => Fresh::Objects(lookup, Vec::new()),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::plan::Wanted;
-use crate::cluster::{ApiError, Answer, Cluster};
+use crate::cluster::{Answer, ApiError, Cluster};
 use crate::progress::Progress;
 
 /// How often a list that expired in the middle (410) is begun again.
@@ -92,16 +92,32 @@ async fn pages<T>(
     progress: &Progress,
     convert: fn(Kind, &str) -> T,
 ) -> Result<T> {
-    let first = format!("{}?limit={}{selector}", wanted.path(), page_size(wanted.kind));
-    let mut result = Result { objects: Vec::new(), resource_version: String::new(), failure: None };
+    let first = format!(
+        "{}?limit={}{selector}",
+        wanted.path(),
+        page_size(wanted.kind)
+    );
+    let mut result = Result {
+        objects: Vec::new(),
+        resource_version: String::new(),
+        failure: None,
+    };
     let (mut next, mut restarts) = (None, 0);
     loop {
         let path = match &next {
             None => first.clone(),
-            Some(token) => format!("{first}&continue={}", percent_encoding::utf8_percent_encode(token, percent_encoding::NON_ALPHANUMERIC)),
+            Some(token) => format!(
+                "{first}&continue={}",
+                percent_encoding::utf8_percent_encode(token, percent_encoding::NON_ALPHANUMERIC)
+            ),
         };
-        let answer = if metadata_only { cluster.get_metadata(&path).await } else { cluster.get_bytes(&path).await };
-        let page = match answer.and_then(|answer| take(&answer, wanted.kind, convert, &mut result)) {
+        let answer = if metadata_only {
+            cluster.get_metadata(&path).await
+        } else {
+            cluster.get_bytes(&path).await
+        };
+        let page = match answer.and_then(|answer| take(&answer, wanted.kind, convert, &mut result))
+        {
             Ok(page) => page,
             // The pages already read belong to a state that is gone: begin again.
             Err(ApiError::Gone { .. }) if restarts < RESTARTS => {
@@ -134,10 +150,19 @@ fn take<T>(
         if error.is_eof() {
             ApiError::Cut { server }
         } else {
-            ApiError::NotJson { server, status: 200, content_type: "something that is no list".into() }
+            ApiError::NotJson {
+                server,
+                status: 200,
+                content_type: "something that is no list".into(),
+            }
         }
     })?;
-    result.objects.extend(page.items.unwrap_or_default().into_iter().map(|item| convert(kind, item.get())));
+    result.objects.extend(
+        page.items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| convert(kind, item.get())),
+    );
     if let Some(version) = page.metadata.resource_version {
         result.resource_version = version;
     }

@@ -14,13 +14,20 @@ const TAIL: &str = "tailLines=20&limitBytes=4096";
 
 /// Puts the tail of the previous run into the last state of every container that restarts and left no message.
 pub(super) async fn read(cluster: &Cluster, mut builder: Builder) -> Builder {
-    let wanted: Vec<(String, String, String)> = builder.pods().flat_map(failing).take(MOST_CONTAINERS).collect();
+    let wanted: Vec<(String, String, String)> = builder
+        .pods()
+        .flat_map(failing)
+        .take(MOST_CONTAINERS)
+        .collect();
     let reads = wanted.into_iter().map(|(namespace, pod, container)| async move {
         let name = percent_encoding::utf8_percent_encode(&container, percent_encoding::NON_ALPHANUMERIC);
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={name}&previous=true&{TAIL}");
         (cluster.get_bytes(&path).await, namespace, pod, container)
     });
-    let tails: Vec<_> = futures_util::stream::iter(reads).buffered(8).collect().await;
+    let tails: Vec<_> = futures_util::stream::iter(reads)
+        .buffered(8)
+        .collect()
+        .await;
     for (answer, namespace, pod, container) in tails {
         match answer {
             Ok(answer) => {
@@ -42,9 +49,25 @@ pub(super) async fn read(cluster: &Cluster, mut builder: Builder) -> Builder {
 }
 
 fn failing(pod: &Pod) -> Vec<(String, String, String)> {
-    let statuses = pod.status.containers.iter().chain(&pod.status.init_containers);
+    let statuses = pod
+        .status
+        .containers
+        .iter()
+        .chain(&pod.status.init_containers);
     let silent = statuses.filter(|status| {
-        status.restart_count > 0 && status.last_state.as_ref().is_some_and(|last| last.message.is_none())
+        status.restart_count > 0
+            && status
+                .last_state
+                .as_ref()
+                .is_some_and(|last| last.message.is_none())
     });
-    silent.map(|status| (pod.meta.namespace.to_string(), pod.meta.name.to_string(), status.name.to_string())).collect()
+    silent
+        .map(|status| {
+            (
+                pod.meta.namespace.to_string(),
+                pod.meta.name.to_string(),
+                status.name.to_string(),
+            )
+        })
+        .collect()
 }

@@ -54,18 +54,29 @@ struct GroupVersion {
 /// versions: the lists themselves will tell.
 pub(super) async fn make(cluster: &Cluster, request: &Request<'_>) -> Result<Plan, ApiError> {
     let (groups, clock) = match cluster.get_bytes("/apis").await {
-        Ok(answer) => (serde_json::from_slice::<GroupList>(&answer.body).ok(), answer.date),
+        Ok(answer) => (
+            serde_json::from_slice::<GroupList>(&answer.body).ok(),
+            answer.date,
+        ),
         Err(error) if error.ends_the_run() => return Err(error),
         Err(_) => (None, None),
     };
-    let mut plan = Plan { lists: Vec::new(), coverage: BTreeMap::new(), clock };
+    let mut plan = Plan {
+        lists: Vec::new(),
+        coverage: BTreeMap::new(),
+        clock,
+    };
     for kind in kinds(request) {
         let Some(api_version) = served(kind, groups.as_ref()) else {
             plan.coverage.entry(kind).or_default().not_installed = true;
             continue;
         };
         for namespace in namespaces(kind, request.namespace) {
-            plan.lists.push(Wanted { kind, api_version: api_version.clone(), namespace });
+            plan.lists.push(Wanted {
+                kind,
+                api_version: api_version.clone(),
+                namespace,
+            });
         }
     }
     Ok(plan)
@@ -75,7 +86,13 @@ fn kinds(request: &Request<'_>) -> BTreeSet<Kind> {
     let mut kinds: BTreeSet<Kind> = request.rules.iter().flat_map(|rule| rule.kinds()).collect();
     if !kinds.is_empty() {
         // Facts about the cluster, labels of namespaces, and the cluster DNS are behind most verdicts.
-        kinds.extend([Kind::Node, Kind::Namespace, Kind::Service, Kind::DaemonSet, Kind::ServiceCIDR]);
+        kinds.extend([
+            Kind::Node,
+            Kind::Namespace,
+            Kind::Service,
+            Kind::DaemonSet,
+            Kind::ServiceCIDR,
+        ]);
     }
     kinds
 }
@@ -84,9 +101,17 @@ fn served(kind: Kind, groups: Option<&GroupList>) -> Option<String> {
     if kind.group().is_empty() {
         return Some(kind.api_version());
     }
-    let Some(groups) = groups else { return Some(kind.api_version()) };
-    let group = groups.groups.iter().find(|group| group.name == kind.group())?;
-    let version = kind.versions().iter().find(|version| group.versions.iter().any(|v| v.version == **version));
+    let Some(groups) = groups else {
+        return Some(kind.api_version());
+    };
+    let group = groups
+        .groups
+        .iter()
+        .find(|group| group.name == kind.group())?;
+    let version = kind
+        .versions()
+        .iter()
+        .find(|version| group.versions.iter().any(|v| v.version == **version));
     // A newer version than we know has the same shape as far as rules read it.
     let version = version.map(|version| (*version).to_owned());
     let version = version.or_else(|| group.versions.first().map(|v| v.version.clone()))?;
@@ -108,13 +133,20 @@ fn namespaces(kind: Kind, asked: Option<&str>) -> Vec<Option<String>> {
 
 /// Kinds through which cluster-wide causes show.
 fn of_system(kind: Kind) -> bool {
-    matches!(kind, Kind::Pod | Kind::Service | Kind::EndpointSlice | Kind::DaemonSet | Kind::Deployment)
+    matches!(
+        kind,
+        Kind::Pod | Kind::Service | Kind::EndpointSlice | Kind::DaemonSet | Kind::Deployment
+    )
 }
 
 impl Wanted {
     /// Path of the list.
     pub(super) fn path(&self) -> String {
-        let root = if self.kind.group().is_empty() { "/api/v1".to_owned() } else { format!("/apis/{}", self.api_version) };
+        let root = if self.kind.group().is_empty() {
+            "/api/v1".to_owned()
+        } else {
+            format!("/apis/{}", self.api_version)
+        };
         match &self.namespace {
             Some(namespace) => format!("{root}/namespaces/{namespace}/{}", self.kind.plural()),
             None => format!("{root}/{}", self.kind.plural()),
