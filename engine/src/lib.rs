@@ -17,6 +17,7 @@ mod fold;
 pub mod load;
 pub mod manifest;
 pub mod model;
+pub mod placement;
 pub mod pointer;
 pub mod policy;
 pub mod ports;
