@@ -49,7 +49,7 @@ pub use networking::{
 pub use pod::{
     Affinity, AntiAffinityTerm, Condition, Container, ContainerPort, ContainerState,
     ContainerStatus, Lifecycle, LifecycleHandler, NodeSelectorTerm, Pod, PodSpec, PodStatus,
-    PortAction, Probe, Security, Terminated, Toleration,
+    PortAction, Probe, Security, Terminated, Toleration, Written,
 };
 pub use service::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort};
 pub use workload::{Controller, ControllerStatus, Strategy, Template, Workload};
