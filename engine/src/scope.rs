@@ -39,28 +39,47 @@ impl Scope {
                 keep_with_causes(finding, report, &mut keep);
             }
         }
-        report.findings.retain(|finding| keep.contains(&finding.fingerprint));
+        report
+            .findings
+            .retain(|finding| keep.contains(&finding.fingerprint));
         for finding in &mut report.findings {
-            finding.explains.retain(|fingerprint| keep.contains(fingerprint));
+            finding
+                .explains
+                .retain(|fingerprint| keep.contains(fingerprint));
         }
-        report.suppressed.retain(|suppressed| self.holds(&suppressed.finding, labels.as_ref()));
-        report.not_checked.retain(|entry| entry.subject.as_ref().is_none_or(|subject| self.selects(subject, None)));
+        report
+            .suppressed
+            .retain(|suppressed| self.holds(&suppressed.finding, labels.as_ref()));
+        report.not_checked.retain(|entry| {
+            entry
+                .subject
+                .as_ref()
+                .is_none_or(|subject| self.selects(subject, None))
+        });
     }
 
     fn holds(&self, finding: &Finding, labels: Option<&BTreeMap<ObjectRef, Labels>>) -> bool {
         let narrow = self.selector.is_some() || !self.targets.is_empty();
-        let cluster_wide = finding.rule.reach == Reach::Cluster || finding.subject.namespace.is_empty();
+        let cluster_wide =
+            finding.rule.reach == Reach::Cluster || finding.subject.namespace.is_empty();
         cluster_wide && !narrow || self.selects(&finding.subject, labels) || self.touches(finding)
     }
 
     /// A finding is about a target also when one of its places lies in it.
     fn touches(&self, finding: &Finding) -> bool {
         !self.targets.is_empty()
-            && finding.labels.iter().any(|label| self.in_namespace(&label.object) && self.names(&label.object))
+            && finding
+                .labels
+                .iter()
+                .any(|label| self.in_namespace(&label.object) && self.names(&label.object))
     }
 
     fn in_namespace(&self, object: &ObjectRef) -> bool {
-        object.namespace.is_empty() || self.namespace.as_deref().is_none_or(|namespace| *namespace == *object.namespace)
+        object.namespace.is_empty()
+            || self
+                .namespace
+                .as_deref()
+                .is_none_or(|namespace| *namespace == *object.namespace)
     }
 
     fn names(&self, object: &ObjectRef) -> bool {
@@ -72,9 +91,9 @@ impl Scope {
 
     fn selects(&self, subject: &ObjectRef, labels: Option<&BTreeMap<ObjectRef, Labels>>) -> bool {
         let labelled = match (&self.selector, labels) {
-            (Some(selector), Some(labels)) => {
-                labels.get(subject).is_some_and(|labels| selector.matches(labels) == Some(true))
-            }
+            (Some(selector), Some(labels)) => labels
+                .get(subject)
+                .is_some_and(|labels| selector.matches(labels) == Some(true)),
             _ => true,
         };
         self.in_namespace(subject) && self.names(subject) && labelled
@@ -97,14 +116,24 @@ fn keep_with_causes(finding: &Finding, report: &Report, keep: &mut BTreeSet<Stri
         if !keep.insert(finding.fingerprint.clone()) {
             return;
         }
-        at = finding.explained_by.as_deref().and_then(|fingerprint| report.by_fingerprint(fingerprint));
+        at = finding
+            .explained_by
+            .as_deref()
+            .and_then(|fingerprint| report.by_fingerprint(fingerprint));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::Config, rule::Surface, rules::RULES, run::run, snapshot::Source, testkit::{clock, read}};
+    use crate::{
+        config::Config,
+        rule::Surface,
+        rules::RULES,
+        run::run,
+        snapshot::Source,
+        testkit::{clock, read},
+    };
 
     const TWO: &str = "
 apiVersion: v1
@@ -130,21 +159,47 @@ spec: {containers: [{name: web, image: web}]}
 
     fn subjects(scope: &Scope) -> Vec<String> {
         let (snapshot, _) = read(TWO, Source::Files, |_| {});
-        let mut report = run(&RULES, &snapshot, &Config::default(), clock(), Surface::Lint);
+        let mut report = run(
+            &RULES,
+            &snapshot,
+            &Config::default(),
+            clock(),
+            Surface::Lint,
+        );
         scope.narrow(&mut report, &snapshot);
-        report.findings.iter().filter(|f| f.rule.code == "SVC004").map(|f| f.subject.to_string()).collect()
+        report
+            .findings
+            .iter()
+            .filter(|f| f.rule.code == "SVC004")
+            .map(|f| f.subject.to_string())
+            .collect()
     }
 
     #[test]
     fn namespace_labels_and_targets_select_subjects() {
         assert_eq!(subjects(&Scope::default()).len(), 2);
-        let shop = Scope { namespace: Some("shop".into()), ..Scope::default() };
+        let shop = Scope {
+            namespace: Some("shop".into()),
+            ..Scope::default()
+        };
         assert_eq!(subjects(&shop), ["Service shop/web"]);
         let selector = serde_json::from_str(r#"{"matchLabels": {"team": "b"}}"#).unwrap();
-        assert_eq!(subjects(&Scope { selector: Some(selector), ..Scope::default() }), ["Service other/web"]);
-        let target = Scope { targets: vec![("Service".into(), Some("web".into()))], ..shop.clone() };
+        assert_eq!(
+            subjects(&Scope {
+                selector: Some(selector),
+                ..Scope::default()
+            }),
+            ["Service other/web"]
+        );
+        let target = Scope {
+            targets: vec![("Service".into(), Some("web".into()))],
+            ..shop.clone()
+        };
         assert_eq!(subjects(&target), ["Service shop/web"]);
-        let other = Scope { targets: vec![("Service".into(), Some("api".into()))], ..Scope::default() };
+        let other = Scope {
+            targets: vec![("Service".into(), Some("api".into()))],
+            ..Scope::default()
+        };
         assert!(subjects(&other).is_empty());
     }
 }

@@ -48,12 +48,20 @@ fn requirement(part: &str) -> Result<Requirement, String> {
         return make(part, key, "In", &[value]);
     }
     for (word, operator) in [(" notin ", "NotIn"), (" in ", "In")] {
-        let Some((key, list)) = part.replacen('(', " (", 1).split_once(word).map(|(k, l)| (k.to_owned(), l.to_owned()))
+        let Some((key, list)) = part
+            .replacen('(', " (", 1)
+            .split_once(word)
+            .map(|(k, l)| (k.to_owned(), l.to_owned()))
         else {
             continue;
         };
-        let list = list.trim().strip_prefix('(').and_then(|list| list.strip_suffix(')'));
-        let Some(list) = list else { return Err(format!("`{part}` in the selector cannot be read")) };
+        let list = list
+            .trim()
+            .strip_prefix('(')
+            .and_then(|list| list.strip_suffix(')'));
+        let Some(list) = list else {
+            return Err(format!("`{part}` in the selector cannot be read"));
+        };
         let values: Vec<&str> = list.split(',').collect();
         return make(part, &key, operator, &values);
     }
@@ -62,12 +70,19 @@ fn requirement(part: &str) -> Result<Requirement, String> {
 
 fn make(part: &str, key: &str, operator: &str, values: &[&str]) -> Result<Requirement, String> {
     let key = key.trim();
-    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+    };
     let values: Vec<Text> = values.iter().map(|value| value.trim().into()).collect();
     if key.is_empty() || !plain(key) || !values.iter().all(|value| plain(value)) {
         return Err(format!("`{part}` in the selector cannot be read"));
     }
-    Ok(Requirement { key: key.into(), operator: operator.into(), values })
+    Ok(Requirement {
+        key: key.into(),
+        operator: operator.into(),
+        values,
+    })
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ async fn pages<T>(
         resource_version: String::new(),
         failure: None,
     };
-    let (mut next, mut restarts) = (None, 0);
+    let (mut next, mut restarts): (Option<String>, usize) = (None, 0);
     loop {
         let path = match &next {
             None => first.clone(),
