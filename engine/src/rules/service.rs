@@ -3,6 +3,7 @@
 use crate::{model::Kind, rule::Rule};
 
 mod backends;
+mod headless_remaps_port;
 mod no_ready_endpoints;
 mod protocol_mismatch;
 mod selector_matches_nothing;
@@ -59,4 +60,5 @@ pub(super) static RULES: &[&Rule] = &[
     &target_port_name_partly_resolved::RULE,
     &target_port_not_declared::RULE,
     &protocol_mismatch::RULE,
+    &headless_remaps_port::RULE,
 ];
