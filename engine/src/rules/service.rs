@@ -3,8 +3,10 @@
 use crate::{model::Kind, rule::Rule};
 
 mod backends;
+mod external_name_unusable;
 mod headless_remaps_port;
 mod no_ready_endpoints;
+mod node_port_reused;
 mod protocol_mismatch;
 mod selector_matches_nothing;
 mod selector_miss;
@@ -61,4 +63,6 @@ pub(super) static RULES: &[&Rule] = &[
     &target_port_not_declared::RULE,
     &protocol_mismatch::RULE,
     &headless_remaps_port::RULE,
+    &external_name_unusable::RULE,
+    &node_port_reused::RULE,
 ];
