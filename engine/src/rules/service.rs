@@ -4,6 +4,7 @@ use crate::{model::Kind, rule::Rule};
 
 mod backends;
 mod external_name_unusable;
+mod external_traffic_local_gap;
 mod headless_remaps_port;
 mod no_ready_endpoints;
 mod node_port_reused;
@@ -11,6 +12,7 @@ mod protocol_mismatch;
 mod selector_matches_nothing;
 mod selector_miss;
 mod selector_near_miss;
+mod selectorless_without_endpoints;
 mod target_port_name_partly_resolved;
 mod target_port_name_unresolved;
 mod target_port_not_declared;
@@ -62,6 +64,8 @@ pub(super) static RULES: &[&Rule] = &[
     &target_port_name_partly_resolved::RULE,
     &target_port_not_declared::RULE,
     &protocol_mismatch::RULE,
+    &selectorless_without_endpoints::RULE,
+    &external_traffic_local_gap::RULE,
     &headless_remaps_port::RULE,
     &external_name_unusable::RULE,
     &node_port_reused::RULE,
