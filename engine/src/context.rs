@@ -380,6 +380,21 @@ impl<'a> Context<'a> {
         found
     }
 
+    /// Services that ask for a port on the nodes, in every namespace: the pool of numbers is the cluster's.
+    pub fn services_on_node_port(&self, port: i32) -> Vec<&'a Service> {
+        let positions = self.snapshot.index.services_on_node_port(port);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.services.at(*at));
+        let extra = self
+            .extra::<Service>()
+            .filter(|service| service.node_ports().any(|other| other == port));
+        stored
+            .filter(|service| !self.hidden(*service))
+            .chain(extra)
+            .collect()
+    }
+
     /// Slices of a Service, of every address family and manager.
     pub fn slices_of(&self, service: &Service) -> Vec<&'a EndpointSlice> {
         let positions = self

@@ -47,6 +47,8 @@ pub struct Index {
     events_by_object: HashMap<u64, Vec<u32>>,
     /// Hash of (node) -> pods.
     pods_by_node: HashMap<u64, Vec<u32>>,
+    /// Port on the nodes -> Services that ask for it, for a port or for the health check.
+    services_by_node_port: HashMap<i32, Vec<u32>>,
 }
 
 fn hash(parts: &[&str]) -> u64 {
@@ -75,6 +77,14 @@ impl Index {
                     .entry(hash(&[&service.meta.namespace, key, value]))
                     .or_default()
                     .push(at);
+            }
+        }
+        for (at, service) in positions(objects.services.iter()) {
+            for port in service.node_ports() {
+                let list = index.services_by_node_port.entry(port).or_default();
+                if list.last() != Some(&at) {
+                    list.push(at);
+                }
             }
         }
         for (at, slice) in positions(objects.endpoint_slices.iter()) {
@@ -279,6 +289,10 @@ impl Index {
 
     pub(crate) fn events_about(&self, kind: &str, uid: &str) -> &[u32] {
         list(self.events_by_object.get(&hash(&[kind, uid])))
+    }
+
+    pub(crate) fn services_on_node_port(&self, port: i32) -> &[u32] {
+        list(self.services_by_node_port.get(&port))
     }
 
     pub(crate) fn pods_on(&self, node: &str) -> &[u32] {
