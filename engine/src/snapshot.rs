@@ -13,7 +13,7 @@ mod intern;
 mod store;
 
 pub use coverage::{Absence, Coverage, Gap, GapCause};
-pub use index::Index;
+pub use index::{Group, Index};
 pub use store::{Store, Stored};
 
 use crate::{

@@ -69,19 +69,30 @@ fn corpus() -> Option<PathBuf> {
 #[test]
 fn no_false_alarms_and_every_true_defect_found() {
     let Some(corpus) = corpus() else {
-        assert!(std::env::var_os("CI").is_none(), "the corpus must be there in CI");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the corpus must be there in CI"
+        );
         println!("skipped: no corpus beside the checkout (NETDOCTOR_CORPUS names another place)");
         return;
     };
     let sets: Vec<Set> = json(&corpus.join("sets.json"));
     let verdicts: Vec<Verdict> = json(&corpus.join("verdicts.json"));
     let accepted: AcceptedList = toml::from_str(include_str!("../corpus-accepted.toml")).unwrap();
-    assert!(accepted.accepted.iter().all(|entry| !entry.reason.is_empty()));
+    assert!(
+        accepted
+            .accepted
+            .iter()
+            .all(|entry| !entry.reason.is_empty())
+    );
     let mut archives: HashMap<&str, HashMap<String, Vec<u8>>> = HashMap::new();
-    let (mut wrong, mut unfound): (BTreeMap<Seen, usize>, BTreeSet<String>) = (BTreeMap::new(), BTreeSet::new());
+    let (mut wrong, mut unfound): (BTreeMap<Seen, usize>, BTreeSet<String>) =
+        (BTreeMap::new(), BTreeSet::new());
     let mut judged = 0;
     for set in sets.iter().filter(|set| set.status != "excluded") {
-        let files = archives.entry(&set.source).or_insert_with(|| unpack(&corpus, &set.source));
+        let files = archives
+            .entry(&set.source)
+            .or_insert_with(|| unpack(&corpus, &set.source));
         let seen = lint(set, files);
         judged += 1;
         let id = format!("{}/{}", set.source, set.set);
@@ -90,24 +101,52 @@ fn no_false_alarms_and_every_true_defect_found() {
                 *wrong.entry(finding.clone()).or_default() += 1;
             }
         }
-        for verdict in verdicts.iter().filter(|verdict| verdict.verdict == "TRUE" && verdict.sets.contains(&id)) {
-            let known = RULES.iter().any(|rule| verdict.code.split('/').next() == Some(rule.code));
+        for verdict in verdicts
+            .iter()
+            .filter(|verdict| verdict.verdict == "TRUE" && verdict.sets.contains(&id))
+        {
+            let known = RULES
+                .iter()
+                .any(|rule| verdict.code.split('/').next() == Some(rule.code));
             if known && !seen.iter().any(|(finding, _)| names(verdict, finding)) {
-                unfound.insert(format!("{} {} {}", verdict.code, verdict.file, verdict.object));
+                unfound.insert(format!(
+                    "{} {} {}",
+                    verdict.code, verdict.file, verdict.object
+                ));
             }
         }
     }
     assert!(judged > 1000, "only {judged} sets were judged");
     let mut report = String::new();
     for (finding, times) in &wrong {
-        let Seen { code, case, file, object, severity, message } = finding;
-        writeln!(report, "{code} {case} {severity} ×{times} {file} {object}: {message}").unwrap();
+        let Seen {
+            code,
+            case,
+            file,
+            object,
+            severity,
+            message,
+        } = finding;
+        writeln!(
+            report,
+            "{code} {case} {severity} ×{times} {file} {object}: {message}"
+        )
+        .unwrap();
     }
     for missing in &unfound {
         writeln!(report, "not found: {missing}").unwrap();
     }
-    println!("{judged} sets, {} false alarms, {} true defects not found", wrong.len(), unfound.len());
-    assert!(report.is_empty(), "{} false alarms, {} defects not found:\n{report}", wrong.len(), unfound.len());
+    println!(
+        "{judged} sets, {} false alarms, {} true defects not found",
+        wrong.len(),
+        unfound.len()
+    );
+    assert!(
+        report.is_empty(),
+        "{} false alarms, {} defects not found:\n{report}",
+        wrong.len(),
+        unfound.len()
+    );
 }
 
 fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
@@ -132,16 +171,27 @@ fn unpack(corpus: &Path, source: &str) -> HashMap<String, Vec<u8>> {
 fn lint(set: &Set, files: &HashMap<String, Vec<u8>>) -> Vec<(Seen, Evidence)> {
     let mut builder = Builder::new(Source::Files);
     for name in &set.files {
-        let Some(text) = files.get(name) else { panic!("{name} is not in the archive of {}", set.source) };
-        let place = Place { file: Some(builder.file(name)), namespace: "default" };
+        let Some(text) = files.get(name) else {
+            panic!("{name} is not in the archive of {}", set.source)
+        };
+        let place = Place {
+            file: Some(builder.file(name)),
+            namespace: "default",
+        };
         manifest::parse_each(text, &mut |document| {
-            load::document(place, document.index, document.value, &mut |any| builder.insert(any));
+            load::document(place, document.index, document.value, &mut |any| {
+                builder.insert(any)
+            });
         });
     }
     let snapshot = builder.seal();
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let report = run(&RULES, &snapshot, &Config::default(), now, Surface::Lint);
-    report.findings.iter().map(|finding| (seen(finding, &snapshot), finding.rule.evidence)).collect()
+    report
+        .findings
+        .iter()
+        .map(|finding| (seen(finding, &snapshot), finding.rule.evidence))
+        .collect()
 }
 
 fn seen(finding: &Finding, snapshot: &Snapshot) -> Seen {
@@ -150,7 +200,11 @@ fn seen(finding: &Finding, snapshot: &Snapshot) -> Seen {
         Origin::File { file, .. } => snapshot.files[file as usize].to_string(),
         Origin::Live => String::new(),
     };
-    let namespace = if subject.namespace.is_empty() { String::new() } else { format!("{}/", subject.namespace) };
+    let namespace = if subject.namespace.is_empty() {
+        String::new()
+    } else {
+        format!("{}/", subject.namespace)
+    };
     Seen {
         code: finding.rule.code.to_owned(),
         case: finding.case.unwrap_or_default().to_owned(),
@@ -162,7 +216,10 @@ fn seen(finding: &Finding, snapshot: &Snapshot) -> Seen {
 }
 
 fn names(verdict: &Verdict, finding: &Seen) -> bool {
-    let (code, case) = verdict.code.split_once('/').map_or((&*verdict.code, None), |(code, case)| (code, Some(case)));
+    let (code, case) = verdict
+        .code
+        .split_once('/')
+        .map_or((&*verdict.code, None), |(code, case)| (code, Some(case)));
     code == finding.code
         && case.is_none_or(|case| case == finding.case)
         && verdict.file == finding.file
@@ -191,7 +248,9 @@ fn is_false_alarm(
         Some("TRUE-HARMLESS") => finding.severity > Severity::Warning,
         Some("FRAGMENT") => finding.severity == Severity::Error,
         Some(_) => true,
-        None if set.status == "fragment" => finding.severity == Severity::Error && evidence == Evidence::Miss,
+        None if set.status == "fragment" => {
+            finding.severity == Severity::Error && evidence == Evidence::Miss
+        }
         None => true,
     }
 }

@@ -4,7 +4,10 @@
 //! groups, so the cost of a selector does not depend on the number of replicas.
 
 use super::Objects;
-use crate::model::{Labels, Text};
+use crate::{
+    ingress::{KNOWN_CONTROLLERS, KnownController},
+    model::{Labels, PodSpec, Text},
+};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -49,6 +52,8 @@ pub struct Index {
     pods_by_node: HashMap<u64, Vec<u32>>,
     /// Port on the nodes -> Services that ask for it, for a port or for the health check.
     services_by_node_port: HashMap<i32, Vec<u32>>,
+    /// Groups that run an ingress controller we know.
+    ingress_controllers: Vec<(&'static KnownController, u32)>,
 }
 
 fn hash(parts: &[&str]) -> u64 {
@@ -69,6 +74,7 @@ impl Index {
         let mut index = Self::default();
         index.group(objects);
         index.owners(objects);
+        index.find_ingress_controllers(objects);
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
             if let Some((key, value)) = first.filter(|_| service.selects_pods()) {
@@ -193,6 +199,32 @@ impl Index {
         }
     }
 
+    fn find_ingress_controllers(&mut self, objects: &Objects) {
+        let mut found = Vec::new();
+        for (at, group) in positions(self.groups.iter()) {
+            let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let templates = group
+                .controllers
+                .iter()
+                .filter_map(|at| objects.controllers.at(*at));
+            let mut specs: Vec<&PodSpec> = Vec::new();
+            for spec in pods
+                .map(|pod| &*pod.spec)
+                .chain(templates.map(|controller| &*controller.template.spec))
+            {
+                // Replicas share one specification.
+                if specs.last().is_none_or(|last| !std::ptr::eq(*last, spec)) {
+                    specs.push(spec);
+                }
+            }
+            let known = KNOWN_CONTROLLERS
+                .iter()
+                .find(|known| specs.iter().any(|spec| known.runs_in(&group.labels, spec)));
+            found.extend(known.map(|known| (known, at)));
+        }
+        self.ingress_controllers = found;
+    }
+
     fn owners(&mut self, objects: &Objects) {
         for (at, pod) in positions(objects.pods.iter()) {
             if let Some(owner) = pod.meta.controller() {
@@ -224,6 +256,13 @@ impl Index {
             .collect();
         namespaces.sort_unstable();
         namespaces
+    }
+
+    /// Groups that run an ingress controller we know, with what is known about it.
+    pub fn ingress_controllers(&self) -> impl Iterator<Item = (&'static KnownController, &Group)> {
+        self.ingress_controllers
+            .iter()
+            .map(|(known, at)| (*known, &self.groups[*at as usize]))
     }
 
     /// All groups.
