@@ -2,4 +2,10 @@
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+mod cluster_dns_has_no_endpoints;
+mod coredns_forwarding_loop;
+
+pub(super) static RULES: &[&Rule] = &[
+    &cluster_dns_has_no_endpoints::RULE,
+    &coredns_forwarding_loop::RULE,
+];
