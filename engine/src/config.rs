@@ -1,12 +1,20 @@
-//! Configuration: what `.netdoctor.yaml` and flags select and allow.
+//! Configuration: which rules run, how loud they are, and what somebody has allowed.
+//!
+//! Three places say that a finding is accepted: a flag, the configuration file, and an annotation on the object
+//! (`netdoctor.io/allow-CODE[.CASE]: "[until 2027-03-31:] reason"`). The last two must give a reason. An allow that
+//! names no rule, that has expired, or that matched nothing is itself reported.
+
+mod allow;
+mod file;
+
+pub use allow::{Allow, Place as AllowedIn};
+pub use file::{ConfigError, ConfigFile, parse, parse_facts};
 
 use crate::{
-    context::Context,
-    finding::Finding,
     model::{Meta, Text},
-    report::Suppressed,
     rule::{Rule, Severity},
 };
+use globset::GlobMatcher;
 use std::collections::BTreeMap;
 
 /// Configuration of a run.
@@ -18,8 +26,10 @@ pub struct Config {
     pub only: Vec<Text>,
     /// Never run these codes or names.
     pub skip: Vec<Text>,
-    /// Read the logs of crashing containers (`--logs`).
-    pub logs: bool,
+    /// What is accepted, from flags and the configuration file.
+    pub allow: Vec<Allow>,
+    /// Namespaces whose objects are not judged.
+    pub exclude_namespaces: Vec<GlobMatcher>,
 }
 
 /// What the configuration says about one rule.
@@ -27,8 +37,8 @@ pub struct Config {
 pub struct RuleConfig {
     /// Switched off, or another severity.
     pub severity: Option<Level>,
-    /// Only in these namespaces (globs), unless empty.
-    pub namespaces: Vec<Text>,
+    /// Where that holds; everywhere when empty.
+    pub namespaces: Vec<GlobMatcher>,
 }
 
 /// A configured severity.
@@ -43,10 +53,7 @@ pub enum Level {
 impl Config {
     /// Whether `--only` and `--skip` leave the rule in, and it is not switched off everywhere.
     pub fn selects(&self, rule: &Rule) -> bool {
-        let names = |list: &[Text]| {
-            list.iter()
-                .any(|name| **name == *rule.code || **name == *rule.name)
-        };
+        let names = |list: &[Text]| list.iter().any(|name| names_rule(name, rule));
         let off = self.rules.get(rule.code).is_some_and(|config| {
             config.severity == Some(Level::Off) && config.namespaces.is_empty()
         });
@@ -54,21 +61,34 @@ impl Config {
     }
 
     /// The configured severity in a namespace.
-    pub fn level(&self, rule: &Rule, _namespace: &str) -> Option<Level> {
-        self.rules.get(rule.code).and_then(|config| config.severity)
+    pub(crate) fn level(&self, rule: &Rule, namespace: &str) -> Option<Level> {
+        let config = self.rules.get(rule.code)?;
+        let here = config.namespaces.is_empty()
+            || config
+                .namespaces
+                .iter()
+                .any(|glob| glob.is_match(namespace));
+        config.severity.filter(|_| here)
     }
 
     /// Whether the configuration keeps the rule away from an object.
-    pub(crate) fn excludes(&self, _rule: &Rule, _meta: &Meta) -> bool {
-        false
+    pub(crate) fn excludes(&self, rule: &Rule, meta: &Meta) -> bool {
+        self.exclude_namespaces
+            .iter()
+            .any(|glob| !meta.namespace.is_empty() && glob.is_match(&*meta.namespace))
+            || self.level(rule, &meta.namespace) == Some(Level::Off)
     }
+}
 
-    /// Splits findings into those that stay and those that somebody allowed; the texts are about the allows.
-    pub(crate) fn allow(
-        &self,
-        findings: Vec<Finding>,
-        _context: &Context<'_>,
-    ) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
-        (findings, Vec::new(), Vec::new())
-    }
+/// Whether a code in any case, or a name, is this rule's.
+pub fn names_rule(text: &str, rule: &Rule) -> bool {
+    text.eq_ignore_ascii_case(rule.code) || text == rule.name
+}
+
+/// A name pattern: `*`, `?`, `[…]`.
+///
+/// # Errors
+/// When it is no pattern.
+pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    Ok(globset::Glob::new(pattern)?.compile_matcher())
 }

@@ -1,5 +1,9 @@
 //! `run`: all selected rules over a snapshot. `run_for`: the rules that one change can break.
 
+mod change;
+
+pub use change::{judged_kinds, run_for};
+
 use crate::{
     config::{Config, Level},
     context::{Change, Context, Reporter, unreadable},
@@ -7,7 +11,7 @@ use crate::{
     fold,
     model::{Kind, Meta, ObjectRef, Origin, Workload},
     report::{NoVerdict, NotChecked, Report, RuleCount},
-    rule::{Check, Rule, Severity, Surface},
+    rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
 use jiff::Timestamp;
@@ -118,14 +122,23 @@ impl<'c, 'a> Runner<'c, 'a> {
     ) {
         let context = self.context;
         for object in context.all::<T>() {
-            self.subject(
-                rule,
-                object.kind(),
-                object.meta(),
-                object.reference(),
-                |cx, report| f(cx, object, report),
-            );
+            self.one(rule, object, f);
         }
+    }
+
+    pub(crate) fn one<T: Stored>(
+        &mut self,
+        rule: &'static Rule,
+        object: &'a T,
+        f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter),
+    ) {
+        self.subject(
+            rule,
+            object.kind(),
+            object.meta(),
+            object.reference(),
+            |cx, report| f(cx, object, report),
+        );
     }
 
     /// A kind of subject that could not be listed makes the rule unknown, once.
@@ -148,7 +161,17 @@ impl<'c, 'a> Runner<'c, 'a> {
                     None,
                 );
             }
-            for gap in &coverage.gaps {
+            let asked = self.context.snapshot.scope.as_deref();
+            let elsewhere = |gap: &&crate::snapshot::Gap| {
+                rule.reach == Reach::Namespace
+                    && asked.is_some()
+                    && gap.namespace.as_deref() != asked
+            };
+            for gap in coverage
+                .gaps
+                .iter()
+                .filter(|gap| !(kind.namespaced() && elsewhere(gap)))
+            {
                 self.no_verdict(rule, NoVerdict::Unknown, gap.reason(), None);
             }
         }

@@ -39,6 +39,8 @@ pub struct Index {
     controllers_by_owner: HashMap<u64, Vec<u32>>,
     /// Hash of (namespace, Service name) -> Ingresses that name it.
     ingresses_by_service: HashMap<u64, Vec<u32>>,
+    /// Class name -> Ingresses that name it.
+    ingresses_by_class: HashMap<Text, Vec<u32>>,
     /// Hash of (namespace, kind, name) -> autoscalers of it.
     autoscalers_by_target: HashMap<u64, Vec<u32>>,
     /// Hash of (kind, uid) -> events about it.
@@ -85,6 +87,13 @@ impl Index {
             }
         }
         for (at, ingress) in positions(objects.ingresses.iter()) {
+            if let Some(class) = ingress.class_name.as_deref().or(ingress.class_annotation()) {
+                index
+                    .ingresses_by_class
+                    .entry(class.into())
+                    .or_default()
+                    .push(at);
+            }
             for (_, backend, _, _) in ingress.backends() {
                 let Some(service) = &backend.service else {
                     continue;
@@ -144,6 +153,21 @@ impl Index {
                     u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
                 });
             self.groups[group as usize].controllers.push(at);
+            for labels in &controller.further_labels {
+                let further = *seen
+                    .entry((&*controller.meta.namespace, labels))
+                    .or_insert_with(|| {
+                        self.groups.push(Group {
+                            namespace: controller.meta.namespace.clone(),
+                            labels: labels.clone(),
+                            ..Group::default()
+                        });
+                        u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
+                    });
+                if further != group {
+                    self.groups[further as usize].controllers.push(at);
+                }
+            }
         }
         for (at, group) in positions(self.groups.iter()) {
             self.groups_by_namespace
@@ -179,6 +203,17 @@ impl Index {
         list(self.groups_by_namespace.get(namespace))
             .iter()
             .map(|at| &self.groups[*at as usize])
+    }
+
+    /// Namespaces that hold pods or templates, sorted.
+    pub fn namespaces(&self) -> Vec<&str> {
+        let mut namespaces: Vec<&str> = self
+            .groups_by_namespace
+            .keys()
+            .map(|name| &**name)
+            .collect();
+        namespaces.sort_unstable();
+        namespaces
     }
 
     /// All groups.
@@ -229,6 +264,10 @@ impl Index {
 
     pub(crate) fn ingresses_naming(&self, namespace: &str, service: &str) -> &[u32] {
         list(self.ingresses_by_service.get(&hash(&[namespace, service])))
+    }
+
+    pub(crate) fn ingresses_of_class(&self, class: &str) -> &[u32] {
+        list(self.ingresses_by_class.get(class))
     }
 
     pub(crate) fn autoscalers_of(&self, namespace: &str, kind: &str, name: &str) -> &[u32] {

@@ -1,3 +1,4 @@
+// To move to another Kubernetes release, see KUBERNETES_VERSION in xtask/src/components.rs.
 module netdoctor.io/lab/components
 
 go 1.25.0
