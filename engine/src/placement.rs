@@ -76,6 +76,20 @@ impl Room<'_> {
     }
 }
 
+/// Whether a `DaemonSet` with this template runs a pod on the node. `None` when an operator is unknown.
+pub fn daemon_runs_on(spec: &PodSpec, node: &Node) -> Option<bool> {
+    let placement = Placement {
+        spec,
+        node_name: spec.node_name.as_deref(),
+        daemon: true,
+    };
+    match placement.fits(node) {
+        Fit::Yes => Some(true),
+        Fit::No => Some(false),
+        Fit::Unsure => None,
+    }
+}
+
 impl<'a> Placement<'a> {
     /// Of a workload. Pods that already have a node are judged as pods of their template.
     pub fn of(workload: Workload<'a>) -> Self {

@@ -137,7 +137,15 @@ pub fn from_slice(kind: Kind, bytes: &[u8]) -> Any {
 }
 
 /// Objects of other kinds count as workloads by their shape: containers at `spec.template.spec`.
-fn custom_workload(api_version: Text, name: Text, value: Value) -> Result<Any, Skipped> {
+fn custom_workload(api_version: Text, name: Text, mut value: Value) -> Result<Any, Skipped> {
+    let further_labels = experiment_labels(&value);
+    // An Argo Experiment has a list of templates. The first stands for all: they are variants of one program.
+    if value.pointer("/spec/template").is_none()
+        && let Some(first) = value.pointer("/spec/templates/0/template").cloned()
+        && let Some(spec) = value.pointer_mut("/spec").and_then(Value::as_object_mut)
+    {
+        spec.insert("template".to_owned(), first);
+    }
     let by_shape = value
         .pointer("/spec/template/spec/containers")
         .is_some_and(Value::is_array);
@@ -148,8 +156,30 @@ fn custom_workload(api_version: Text, name: Text, value: Value) -> Result<Any, S
     let mut any = decode(Kind::CustomWorkload, value);
     if let Any::Controller(controller) = &mut any {
         controller.custom = Some((api_version, name));
+        controller.further_labels = further_labels;
     }
     Ok(any)
+}
+
+/// Labels of the pods that experiments start: those of an Argo Experiment, or of the steps of a Rollout's canary. They
+/// stand beside the template's name, or inside a template of its own.
+fn experiment_labels(value: &Value) -> Vec<crate::model::Labels> {
+    let steps = value
+        .pointer("/spec/strategy/canary/steps")
+        .and_then(Value::as_array);
+    let of_steps = steps
+        .into_iter()
+        .flatten()
+        .filter_map(|step| step.pointer("/experiment/templates"));
+    let lists = of_steps.chain(value.pointer("/spec/templates"));
+    let templates = lists.filter_map(Value::as_array).flatten();
+    templates
+        .flat_map(|template| {
+            ["/metadata/labels", "/template/metadata/labels"].map(|at| template.pointer(at))
+        })
+        .flatten()
+        .filter_map(|labels| serde_json::from_value(labels.clone()).ok())
+        .collect()
 }
 
 fn decode(kind: Kind, value: Value) -> Any {
@@ -398,6 +428,37 @@ mod tests {
             service.ports[0].target_port,
             Some(super::super::IntOrString::Int(8080))
         );
+    }
+
+    #[test]
+    fn experiments_of_a_rollout_make_pods_too() {
+        let rollout = serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"},
+            "spec": {
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}},
+                "strategy": {"canary": {"steps": [
+                    {"setWeight": 5},
+                    {"experiment": {"templates": [{"specRef": "canary", "metadata": {"labels": {"app": "preview"}}}]}},
+                ]}},
+            },
+        });
+        let Ok(Any::Controller(controller)) = from_value(rollout, Origin::Live) else {
+            panic!("a Rollout is a workload by its shape");
+        };
+        assert_eq!(controller.template.labels.get("app"), Some("web"));
+        assert_eq!(controller.further_labels[0].get("app"), Some("preview"));
+        let experiment = serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment", "metadata": {"name": "trial"},
+            "spec": {"templates": [
+                {"name": "a", "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": []}}},
+                {"name": "b", "template": {"metadata": {"labels": {"app": "b"}}, "spec": {"containers": []}}},
+            ]},
+        });
+        let Ok(Any::Controller(controller)) = from_value(experiment, Origin::Live) else {
+            panic!("an Experiment is a workload by the shape of its templates");
+        };
+        assert_eq!(controller.template.labels.get("app"), Some("a"));
+        assert_eq!(controller.further_labels[1].get("app"), Some("b"));
     }
 
     #[test]

@@ -298,6 +298,7 @@ struct RawContainer {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEnv {
+    name: Text,
     value: Option<Text>,
     value_from: Option<RawEnvSource>,
 }
@@ -320,7 +321,11 @@ impl RawEnvSource {
 impl From<RawContainer> for Container {
     fn from(raw: RawContainer) -> Self {
         let texts = raw.command.iter().chain(&raw.args).map(|text| &**text);
-        let values = raw.env.iter().filter_map(|env| env.value.as_deref());
+        let open = raw
+            .env
+            .iter()
+            .filter(|env| !super::names_a_credential(&env.name));
+        let values = open.filter_map(|env| env.value.as_deref());
         let mentions = Mentions::of(texts.chain(values));
         let references = raw
             .env

@@ -2,4 +2,6 @@
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+mod egress_policy_cuts_dns;
+
+pub(super) static RULES: &[&Rule] = &[&egress_policy_cuts_dns::RULE];

@@ -153,6 +153,21 @@ impl Index {
                     u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
                 });
             self.groups[group as usize].controllers.push(at);
+            for labels in &controller.further_labels {
+                let further = *seen
+                    .entry((&*controller.meta.namespace, labels))
+                    .or_insert_with(|| {
+                        self.groups.push(Group {
+                            namespace: controller.meta.namespace.clone(),
+                            labels: labels.clone(),
+                            ..Group::default()
+                        });
+                        u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
+                    });
+                if further != group {
+                    self.groups[further as usize].controllers.push(at);
+                }
+            }
         }
         for (at, group) in positions(self.groups.iter()) {
             self.groups_by_namespace
@@ -188,6 +203,17 @@ impl Index {
         list(self.groups_by_namespace.get(namespace))
             .iter()
             .map(|at| &self.groups[*at as usize])
+    }
+
+    /// Namespaces that hold pods or templates, sorted.
+    pub fn namespaces(&self) -> Vec<&str> {
+        let mut namespaces: Vec<&str> = self
+            .groups_by_namespace
+            .keys()
+            .map(|name| &**name)
+            .collect();
+        namespaces.sort_unstable();
+        namespaces
     }
 
     /// All groups.
