@@ -127,7 +127,7 @@ pub(super) fn resolve(
 
 /// The text of a scalar event: the parser writes `~` where there is nothing.
 #[inline]
-pub(super) fn scalar_text<'t>(text: Cow<'t, str>, empty: bool) -> Cow<'t, str> {
+pub(super) fn scalar_text(text: Cow<'_, str>, empty: bool) -> Cow<'_, str> {
     if empty { Cow::Borrowed("") } else { text }
 }
 
