@@ -1,0 +1,295 @@
+//! What somebody has accepted.
+
+use super::{Config, names_rule};
+use crate::{
+    context::Context,
+    finding::Finding,
+    model::{Meta, ObjectRef, Text},
+    report::Suppressed,
+    rules,
+};
+use globset::GlobMatcher;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where an allow stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A flag of this run.
+    Flag,
+    /// The configuration file, with the line.
+    File(u32),
+}
+
+/// One accepted finding, or a class of them.
+#[derive(Debug, Clone)]
+pub struct Allow {
+    /// Code or name of the rule.
+    pub code: Text,
+    /// Narrowed to a case.
+    pub case: Option<Text>,
+    /// Narrowed to a kind (lower case) and name.
+    pub object: Option<(Text, GlobMatcher)>,
+    /// Narrowed to a namespace.
+    pub namespace: Option<GlobMatcher>,
+    /// Why.
+    pub reason: Option<Text>,
+    /// Last day on which it holds.
+    pub until: Option<Date>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Allow {
+    fn matches(&self, finding: &Finding) -> bool {
+        let subject = &finding.subject;
+        names_rule(&self.code, finding.rule)
+            && self
+                .case
+                .as_deref()
+                .is_none_or(|case| finding.case == Some(case))
+            && self
+                .namespace
+                .as_ref()
+                .is_none_or(|glob| glob.is_match(&*subject.namespace))
+            && self.object.as_ref().is_none_or(|(kind, name)| {
+                same_kind(kind, subject) && name.is_match(&*subject.name)
+            })
+    }
+
+    fn describe(&self) -> String {
+        let case = self
+            .case
+            .as_deref()
+            .map(|case| format!("/{case}"))
+            .unwrap_or_default();
+        match self.place {
+            Place::Flag => format!("--allow {}{case}", self.code),
+            Place::File(line) => format!(
+                "allow {}{case} in the configuration (line {line})",
+                self.code
+            ),
+        }
+    }
+}
+
+fn same_kind(typed: &str, subject: &ObjectRef) -> bool {
+    subject.kind.eq_ignore_ascii_case(typed)
+        || crate::model::Kind::from_type(typed).is_some_and(|kind| kind.name() == &*subject.kind)
+}
+
+fn expired(until: Option<Date>, now: Timestamp) -> bool {
+    until.is_some_and(|until| now.to_zoned(TimeZone::UTC).date() > until)
+}
+
+/// An allow annotation.
+struct Annotation<'a> {
+    code: &'a str,
+    case: Option<&'a str>,
+    reason: &'a str,
+    until: Option<Date>,
+}
+
+/// `netdoctor.io/allow-CODE[.CASE]: "[until DATE:] reason"`.
+fn annotations(meta: &Meta) -> impl Iterator<Item = Annotation<'_>> {
+    meta.annotations.iter().filter_map(|(key, value)| {
+        let name = key.strip_prefix("netdoctor.io/allow-")?;
+        let (code, case) = name
+            .split_once('.')
+            .map_or((name, None), |(code, case)| (code, Some(case)));
+        let dated = value
+            .trim()
+            .strip_prefix("until ")
+            .and_then(|rest| rest.split_once(':'));
+        let dated =
+            dated.and_then(|(date, reason)| Some((date.trim().parse::<Date>().ok()?, reason)));
+        let (until, reason) = dated.map_or((None, value), |(date, reason)| (Some(date), reason));
+        Some(Annotation {
+            code,
+            case,
+            reason: reason.trim(),
+            until,
+        })
+    })
+}
+
+/// What one pass over the findings learnt about the allows themselves.
+#[derive(Default)]
+struct Ledger {
+    used: BTreeSet<String>,
+    warnings: BTreeSet<String>,
+}
+
+impl Config {
+    /// Splits findings into those that stay and those that somebody allowed; the texts are about the allows.
+    pub(crate) fn allow(
+        &self,
+        findings: Vec<Finding>,
+        context: &Context<'_>,
+    ) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
+        let mut ledger = Ledger::default();
+        let annotated = annotated_objects(context);
+        let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
+        for finding in findings {
+            let by = self
+                .by_entry(&finding, context.now, &mut ledger)
+                .or_else(|| by_annotation(&finding, &annotated, context, &mut ledger));
+            match by {
+                None => kept.push(finding),
+                Some((by, reason, until)) => suppressed.push(Suppressed {
+                    finding,
+                    by,
+                    reason,
+                    until,
+                }),
+            }
+        }
+        suppressed.sort_by(|a, b| a.finding.fingerprint.cmp(&b.finding.fingerprint));
+        self.report_unused(&annotated, context, &mut ledger);
+        (kept, suppressed, ledger.warnings.into_iter().collect())
+    }
+
+    fn by_entry(
+        &self,
+        finding: &Finding,
+        now: Timestamp,
+        ledger: &mut Ledger,
+    ) -> Option<(&'static str, Option<Text>, Option<Text>)> {
+        for entry in self.allow.iter().filter(|entry| entry.matches(finding)) {
+            ledger.used.insert(entry.describe());
+            if expired(entry.until, now) {
+                let until = entry.until.map(|date| date.to_string()).unwrap_or_default();
+                ledger
+                    .warnings
+                    .insert(format!("{} expired on {until}", entry.describe()));
+                continue;
+            }
+            let by = if entry.place == Place::Flag {
+                "flag"
+            } else {
+                "config"
+            };
+            return Some((
+                by,
+                entry.reason.clone(),
+                entry.until.map(|date| date.to_string().into()),
+            ));
+        }
+        None
+    }
+
+    fn report_unused(
+        &self,
+        annotated: &BTreeMap<ObjectRef, &Meta>,
+        context: &Context<'_>,
+        ledger: &mut Ledger,
+    ) {
+        for entry in &self.allow {
+            let text = entry.describe();
+            match rules::find(&entry.code) {
+                None => drop(
+                    ledger
+                        .warnings
+                        .insert(format!("{text}: there is no such rule")),
+                ),
+                Some(rule)
+                    if rule.runs_on(context.surface)
+                        && self.selects(rule)
+                        && !ledger.used.contains(&text) =>
+                {
+                    ledger.warnings.insert(format!("{text} matched nothing"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (object, meta) in annotated {
+            for annotation in annotations(meta) {
+                let text = format!("annotation allow-{} on {object}", annotation.code);
+                match rules::find(annotation.code) {
+                    None => drop(
+                        ledger
+                            .warnings
+                            .insert(format!("{text}: there is no such rule")),
+                    ),
+                    Some(rule)
+                        if rule.runs_on(context.surface)
+                            && self.selects(rule)
+                            && !ledger.used.contains(&used_key(object, &annotation)) =>
+                    {
+                        ledger.warnings.insert(format!("{text} matched nothing"));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+}
+
+fn used_key(object: &ObjectRef, annotation: &Annotation<'_>) -> String {
+    format!(
+        "{object} {} {}",
+        annotation.code,
+        annotation.case.unwrap_or("")
+    )
+}
+
+fn annotated_objects<'a>(context: &Context<'a>) -> BTreeMap<ObjectRef, &'a Meta> {
+    let mut found = BTreeMap::new();
+    context.snapshot.each_meta(&mut |reference, meta| {
+        if meta
+            .annotations
+            .iter()
+            .any(|(key, _)| key.starts_with("netdoctor.io/allow-"))
+        {
+            found.insert(reference(), meta);
+        }
+    });
+    found
+}
+
+/// An annotation on the subject, or on the workload that owns the subject.
+fn by_annotation(
+    finding: &Finding,
+    annotated: &BTreeMap<ObjectRef, &Meta>,
+    context: &Context<'_>,
+    ledger: &mut Ledger,
+) -> Option<(&'static str, Option<Text>, Option<Text>)> {
+    if annotated.is_empty() {
+        return None;
+    }
+    let own = annotated
+        .get_key_value(&finding.subject)
+        .map(|(object, meta)| (object.clone(), *meta));
+    let owner = context.owner_of(&finding.subject).and_then(|owner| {
+        annotated
+            .get_key_value(&owner)
+            .map(|(object, meta)| (object.clone(), *meta))
+    });
+    for (object, meta) in own.into_iter().chain(owner) {
+        for annotation in annotations(meta) {
+            let case = annotation
+                .case
+                .is_none_or(|case| finding.case == Some(case));
+            if !names_rule(annotation.code, finding.rule) || !case {
+                continue;
+            }
+            ledger.used.insert(used_key(&object, &annotation));
+            let text = format!("annotation allow-{} on {object}", annotation.code);
+            if annotation.reason.is_empty() {
+                ledger
+                    .warnings
+                    .insert(format!("{text} gives no reason and is ignored"));
+            } else if expired(annotation.until, context.now) {
+                let until = annotation
+                    .until
+                    .map(|date| date.to_string())
+                    .unwrap_or_default();
+                ledger.warnings.insert(format!("{text} expired on {until}"));
+            } else {
+                let until = annotation.until.map(|date| date.to_string().into());
+                return Some(("annotation", Some(annotation.reason.into()), until));
+            }
+        }
+    }
+    None
+}

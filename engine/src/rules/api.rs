@@ -1,0 +1,5 @@
+//! API server paths (API).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! DNS (DNS).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! Ingress (ING).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! Load balancers (LBA).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

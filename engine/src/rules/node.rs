@@ -1,0 +1,5 @@
+//! Nodes (NOD).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

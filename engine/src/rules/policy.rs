@@ -1,0 +1,5 @@
+//! Network policies (POL).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! Container probes (PRB).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

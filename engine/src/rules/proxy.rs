@@ -1,0 +1,5 @@
+//! Service proxy (KPX).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

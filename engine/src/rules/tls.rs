@@ -1,0 +1,5 @@
+//! Certificates (TLS).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! Workloads (WKL).
+
+use crate::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

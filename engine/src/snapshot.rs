@@ -1,0 +1,261 @@
+//! Everything that was read, and everything that could not be.
+//!
+//! ```text
+//!  Builder --insert(Any)--> Objects (one Store per view, interned)   --seal--> Snapshot
+//!          --cover(kind)--> Coverage (listed where, gaps with their verb)        | indexes, once
+//!                                                                                v
+//!                                                                            Context (read by rules)
+//! ```
+
+mod coverage;
+mod index;
+mod intern;
+mod store;
+
+pub use coverage::{Absence, Coverage, Gap, GapCause};
+pub use index::Index;
+pub use store::{Store, Stored};
+
+use crate::{
+    facts::Facts,
+    model::{
+        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
+        CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
+        IngressRoute, Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object as _, ObjectRef,
+        OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
+        decode::Any,
+    },
+};
+use std::collections::BTreeMap;
+
+/// Where the objects come from. It decides what absence means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// An API server, or a saved state of one: lists are complete where [`Coverage`] says so.
+    #[default]
+    Cluster,
+    /// Manifests: only what somebody chose to hand in.
+    Files,
+}
+
+macro_rules! objects {
+    ($($field:ident: $view:ident),* $(,)?) => {
+        /// One store per view.
+        #[derive(Debug, Default)]
+        #[allow(missing_docs)]
+        pub struct Objects {
+            $(pub $field: Store<$view>,)*
+        }
+
+        impl Objects {
+            fn insert(&mut self, any: Any) {
+                match any {
+                    $(Any::$view(object) => self.$field.push(object),)*
+                }
+            }
+
+            fn seal(&mut self) {
+                $(self.$field.seal();)*
+            }
+
+            /// Number of objects.
+            pub fn len(&self) -> usize {
+                0 $(+ self.$field.len())*
+            }
+
+            /// Whether there is none.
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Visits the metadata of every object; the reference is built only when asked for.
+            fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
+                $(for object in &self.$field {
+                    visit(&|| object.reference(), object.meta());
+                })*
+            }
+        }
+
+        $(impl Stored for $view {
+            fn store(objects: &Objects) -> &Store<Self> {
+                &objects.$field
+            }
+            fn of(any: &Any) -> Option<&Self> {
+                match any {
+                    Any::$view(object) => Some(object),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+objects! {
+    pods: Pod, controllers: Controller, services: Service, endpoint_slices: EndpointSlice, namespaces: Namespace,
+    nodes: Node, config_maps: ConfigMap, secrets: Secret, events: Event, autoscalers: Autoscaler, ingresses: Ingress,
+    ingress_classes: IngressClass, network_policies: NetworkPolicy, service_cidrs: ServiceCidr,
+    certificates: Certificate, certificate_requests: CertificateRequest, orders: Order, challenges: Challenge,
+    issuers: Issuer, webhook_configurations: WebhookConfiguration, definitions: CustomResourceDefinition,
+    gateways: Gateway, ingress_routes: IngressRoute, opaque_policies: OpaquePolicy,
+}
+
+/// What rules read. Built once, never changed; a changed object is laid over it (see `run_for`).
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Objects.
+    pub objects: Objects,
+    /// What was listed, and what could not be.
+    pub coverage: BTreeMap<Kind, Coverage>,
+    /// Cluster or files.
+    pub source: Source,
+    /// Names of the files that objects come from; `Origin::File::file` is an index into it.
+    pub files: Vec<Text>,
+    /// What is known about the cluster as a whole.
+    pub facts: Facts,
+    /// Indexes.
+    pub index: Index,
+}
+
+/// Collects objects and coverage; [`Builder::seal`] makes the snapshot.
+#[derive(Debug, Default)]
+pub struct Builder {
+    objects: Objects,
+    coverage: BTreeMap<Kind, Coverage>,
+    source: Source,
+    files: Vec<Text>,
+    interner: intern::Interner,
+    stated: crate::facts::StatedFacts,
+}
+
+impl Builder {
+    /// An empty builder.
+    pub fn new(source: Source) -> Self {
+        Self {
+            source,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an object. The order of insertion does not matter.
+    pub fn insert(&mut self, mut any: Any) {
+        self.interner.share(&mut any);
+        self.objects.insert(any);
+    }
+
+    /// Registers a file and returns its number for `Origin::File`.
+    pub fn file(&mut self, name: &str) -> u32 {
+        let number = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.files.push(name.into());
+        number
+    }
+
+    /// What was listed of a kind.
+    pub fn coverage(&mut self, kind: Kind) -> &mut Coverage {
+        self.coverage.entry(kind).or_default()
+    }
+
+    /// Facts that the user states (`--facts`, configuration); they outrank detected ones.
+    pub fn state(&mut self, stated: crate::facts::StatedFacts) {
+        self.stated = stated;
+    }
+
+    /// Sorts, indexes and detects facts.
+    pub fn seal(self) -> Snapshot {
+        let Self {
+            mut objects,
+            coverage,
+            source,
+            files,
+            stated,
+            ..
+        } = self;
+        objects.seal();
+        let index = Index::new(&objects);
+        let mut snapshot = Snapshot {
+            objects,
+            coverage,
+            source,
+            files,
+            facts: Facts::default(),
+            index,
+        };
+        snapshot.facts = Facts::detect(&snapshot, stated);
+        snapshot
+    }
+}
+
+impl Snapshot {
+    /// Visits the metadata of every object; the reference is built only when asked for.
+    pub fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
+        self.objects.each_meta(visit);
+    }
+
+    /// The store of a view.
+    pub fn store<T: Stored>(&self) -> &Store<T> {
+        T::store(&self.objects)
+    }
+
+    /// Whether every object of the kind that the namespace holds is here. Cluster-scoped kinds: `""`.
+    ///
+    /// # Errors
+    /// The gap, when it is not known.
+    pub fn known(&self, kind: Kind, namespace: &str) -> Result<(), Absence> {
+        match self.source {
+            Source::Files => Ok(()),
+            Source::Cluster => match self.coverage.get(&kind) {
+                None => Err(Absence::Unknown(Gap::not_read(kind).reason())),
+                Some(coverage) => coverage.known(kind, namespace),
+            },
+        }
+    }
+
+    /// What it means that an object of the kind is not here (catalogue §1.4).
+    pub fn absence(&self, kind: Kind, namespace: &str) -> Absence {
+        match self.source {
+            Source::Cluster => self.known(kind, namespace).err().unwrap_or(Absence::Proven),
+            Source::Files if self.holds(kind, namespace) => Absence::Proven,
+            Source::Files => Absence::NotInInput,
+        }
+    }
+
+    /// Whether the input has any object of the kind in the namespace (anywhere, for cluster-scoped kinds).
+    fn holds(&self, kind: Kind, namespace: &str) -> bool {
+        let namespace = if kind.namespaced() { namespace } else { "" };
+        match kind {
+            Kind::Pod => !self.objects.pods.in_namespace(namespace).is_empty(),
+            Kind::Service => !self.objects.services.in_namespace(namespace).is_empty(),
+            Kind::Namespace => !self.objects.namespaces.is_empty(),
+            Kind::Node => !self.objects.nodes.is_empty(),
+            Kind::ConfigMap => !self.objects.config_maps.in_namespace(namespace).is_empty(),
+            Kind::Secret => !self.objects.secrets.in_namespace(namespace).is_empty(),
+            Kind::Ingress => !self.objects.ingresses.in_namespace(namespace).is_empty(),
+            Kind::IngressClass => !self.objects.ingress_classes.is_empty(),
+            Kind::NetworkPolicy => !self
+                .objects
+                .network_policies
+                .in_namespace(namespace)
+                .is_empty(),
+            Kind::EndpointSlice => !self
+                .objects
+                .endpoint_slices
+                .in_namespace(namespace)
+                .is_empty(),
+            Kind::Certificate => !self.objects.certificates.in_namespace(namespace).is_empty(),
+            Kind::Issuer => self
+                .objects
+                .issuers
+                .in_namespace(namespace)
+                .iter()
+                .any(|issuer| !issuer.cluster),
+            Kind::ClusterIssuer => self.objects.issuers.iter().any(|issuer| issuer.cluster),
+            kind if kind.is_controller() => self
+                .objects
+                .controllers
+                .in_namespace(namespace)
+                .iter()
+                .any(|object| object.kind() == kind),
+            // Status-only kinds are never looked for in files.
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Equal label sets and pod specifications are stored once: the pods of a `ReplicaSet` differ in name, node and status
+//! only, which is what keeps 150,000 of them small.
+
+use crate::model::{Labels, PodSpec, decode::Any};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    labels: HashSet<Arc<BTreeMap<Box<str>, Box<str>>>>,
+    specs: HashSet<Arc<PodSpec>>,
+}
+
+impl Interner {
+    pub(super) fn share(&mut self, any: &mut Any) {
+        match any {
+            Any::Pod(pod) => {
+                self.labels(&mut pod.meta.labels);
+                self.labels(&mut pod.meta.annotations);
+                self.spec(&mut pod.spec);
+            }
+            Any::Controller(controller) => {
+                self.labels(&mut controller.template.labels);
+                self.spec(&mut controller.template.spec);
+            }
+            Any::EndpointSlice(slice) => self.labels(&mut slice.meta.labels),
+            _ => {}
+        }
+    }
+
+    fn labels(&mut self, labels: &mut Labels) {
+        if let Some(known) = self.labels.get(&labels.0) {
+            labels.0 = Arc::clone(known);
+        } else {
+            self.labels.insert(Arc::clone(&labels.0));
+        }
+    }
+
+    fn spec(&mut self, spec: &mut Arc<PodSpec>) {
+        if let Some(known) = self.specs.get(spec) {
+            *spec = Arc::clone(known);
+        } else {
+            self.specs.insert(Arc::clone(spec));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Writing kubeconfig files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How the user of a kubeconfig proves who it is.
+pub(crate) enum Credentials<'a> {
+    /// A bearer token. The only kind that survives a proxy which ends TLS.
+    Token(&'a str),
+    /// A client certificate, as kubeadm and kind give to administrators.
+    Certificate {
+        certificate: &'a Path,
+        key: &'a Path,
+    },
+}
+
+/// One cluster, one user, one context.
+pub(crate) struct Kubeconfig<'a> {
+    /// `https://host:port`
+    pub(crate) server: &'a str,
+    /// File with the certificate authority.
+    pub(crate) authority: &'a Path,
+    pub(crate) credentials: Credentials<'a>,
+    /// The namespace of the context.
+    pub(crate) namespace: &'a str,
+}
+
+impl Kubeconfig<'_> {
+    pub(crate) fn write(&self, file: PathBuf) -> PathBuf {
+        let user = match self.credentials {
+            Credentials::Token(token) => format!("token: {token}"),
+            Credentials::Certificate { certificate, key } => {
+                format!(
+                    "client-certificate: {}\n    client-key: {}",
+                    certificate.display(),
+                    key.display()
+                )
+            }
+        };
+        let text = format!(
+            "apiVersion: v1
+kind: Config
+clusters:
+- name: test
+  cluster:
+    server: {server}
+    certificate-authority: {authority}
+users:
+- name: test
+  user:
+    {user}
+contexts:
+- name: test
+  context:
+    cluster: test
+    user: test
+    namespace: {namespace}
+current-context: test
+",
+            server = self.server,
+            authority = self.authority.display(),
+            namespace = self.namespace,
+        );
+        fs::write(&file, text)
+            .unwrap_or_else(|error| panic!("writing {}: {error}", file.display()));
+        file
+    }
+}

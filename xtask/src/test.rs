@@ -1,0 +1,193 @@
+//! `cargo xtask test`: everything that has to hold before a change goes in.
+//!
+//! The cheap steps come first, so that a slip in the format is known after a second and not after twenty minutes. The last
+//! line printed is always `N passed, N failed`, whatever happened before it.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::tools;
+
+/// Tests passed and failed, over all test binaries.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+}
+
+pub(crate) fn run() -> ExitCode {
+    let mut tally = Tally::default();
+    if let Err(error) = steps(&mut tally) {
+        println!("error: {error:#}");
+        // A step that broke before it could count anything is a failure all the same.
+        tally.failed = tally.failed.max(1);
+    }
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn steps(tally: &mut Tally) -> Result<()> {
+    step("format", || cargo(&["fmt", "--all", "--check"]))?;
+    step("licences and bans", deny)?;
+    step("lints", || {
+        cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    })?;
+    step("build", || {
+        cargo(&["build", "--workspace", "--all-targets"])
+    })?;
+    step("test lab", lab)?;
+    step("tests", || tests(tally))
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("== {name}");
+    let start = Instant::now();
+    work().with_context(|| name.to_owned())?;
+    println!("== {name}: done in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// etcd and the Kubernetes components. Somebody who has neither Go nor root can still run everything else: the tests that
+/// need them then say so and pass. CI can not.
+fn lab() -> Result<()> {
+    let outcome =
+        tools::install_etcd().and_then(|()| xtask::components::install(|text| println!("{text}")));
+    match outcome {
+        Ok(components) => {
+            println!(
+                "Kubernetes {} in {}",
+                xtask::components::KUBERNETES_VERSION,
+                components.folder().display()
+            );
+            Ok(())
+        }
+        Err(error)
+            if env::var_os("CI").is_none()
+                && env::var_os("NETDOCTOR_TEST_KUBECONFIG").is_some() =>
+        {
+            println!("using the cluster of NETDOCTOR_TEST_KUBECONFIG ({error:#})");
+            Ok(())
+        }
+        Err(error) if env::var_os("CI").is_none() => {
+            println!("the tests against a real API server will be skipped: {error:#}");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `cargo deny` takes minutes to install, so it runs where it is there. Advisories need the network of the public
+/// workflow, which runs them.
+fn deny() -> Result<()> {
+    if !tools::on_path("cargo-deny") {
+        println!("cargo-deny is not installed: skipped");
+        return Ok(());
+    }
+    cargo(&["deny", "check", "bans", "licenses", "sources"])
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    let status = command(arguments).status().context("running cargo")?;
+    ensure!(
+        status.success(),
+        "cargo {} failed ({status})",
+        arguments.join(" ")
+    );
+    Ok(())
+}
+
+/// Runs every test, passing on what cargo prints, and counts.
+fn tests(tally: &mut Tally) -> Result<()> {
+    // This program was built by the same cargo into the same folder as the plugin, wherever that is.
+    let binary = env::current_exe()
+        .context("finding the build folder")?
+        .with_file_name("kubectl-netdoctor");
+    let mut child = command(&["test", "--workspace", "--no-fail-fast"])
+        .env("NETDOCTOR_BIN", binary)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("running cargo test")?;
+    let output = child
+        .stdout
+        .take()
+        .context("reading the output of cargo test")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.context("reading the output of cargo test")?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        if let Some(result) = result_line(&line) {
+            tally.passed += result.passed;
+            tally.failed += result.failed;
+        }
+    }
+    let status = child.wait().context("waiting for cargo test")?;
+    ensure!(status.success(), "cargo test failed ({status})");
+    ensure!(tally.passed > 0, "no test ran");
+    Ok(())
+}
+
+/// Reads libtest's `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
+fn result_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |word: &str| {
+        counts
+            .split(';')
+            .find_map(|part| part.trim().strip_suffix(word)?.trim().parse::<u64>().ok())
+    };
+    Some(Tally {
+        passed: count("passed")?,
+        failed: count("failed")?,
+    })
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(xtask::repository());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_result_lines_of_libtest() {
+        let passed = "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.01s";
+        assert_eq!(
+            result_line(passed),
+            Some(Tally {
+                passed: 12,
+                failed: 0
+            })
+        );
+
+        let failed = "test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s";
+        assert_eq!(
+            result_line(failed),
+            Some(Tally {
+                passed: 7,
+                failed: 2
+            })
+        );
+
+        assert_eq!(result_line("test policy::verdict ... ok"), None);
+        assert_eq!(result_line("running 12 tests"), None);
+    }
+}
