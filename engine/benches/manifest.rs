@@ -158,7 +158,7 @@ fn manifest(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 parse_each(black_box(text.as_bytes()), &mut |document| {
-                    drop(black_box(document))
+                    drop(black_box(document));
                 })
             });
         });

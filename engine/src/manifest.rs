@@ -30,7 +30,7 @@ mod yaml;
 
 use serde_json::Value;
 
-pub use spans::{SpanMap, spans, spans_at};
+pub use spans::{SpanMap, Starts, spans, spans_at};
 
 use split::{Chunk, Chunks};
 

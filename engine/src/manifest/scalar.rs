@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::str;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Number, Value};
 
 /// What `!!` stands for.
@@ -194,19 +195,13 @@ impl Scalar {
     }
 }
 
-/// Whole numbers are integers once they have been through Go's JSON.
+/// Numbers that Go's JSON writes without point and exponent are integers to whoever reads that.
 fn json_number(value: f64) -> Number {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the limits of i64 that a float can express"
-    )]
-    let range = i64::MIN as f64..-(i64::MIN as f64);
-    if value.fract() == 0.0 && range.contains(&value) {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
-        return Number::from(value as i64);
+    if let Ok(whole) = value.to_string().parse::<i64>() {
+        return whole.into();
     }
     // Scalars hold finite floats only, which are the ones that have a JSON form.
-    Number::from_f64(value).unwrap_or_else(|| Number::from(0))
+    Number::from_f64(value).unwrap_or_else(|| 0.into())
 }
 
 /// Go's shortest form in 32 bits: `1.5`, `1e+06`, `1e-07`.
@@ -231,15 +226,27 @@ fn float_key(value: f64) -> String {
     }
 }
 
+/// The text of a scalar tagged `!!binary`.
+///
+/// # Errors
+/// It is not base64.
+pub(super) fn binary(text: &str) -> Result<String, String> {
+    let text: String = text.split_ascii_whitespace().collect();
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| "what is tagged `!!binary` is not base64".to_owned())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Resolves a scalar with an explicit tag, in long form (`tag:yaml.org,2002:int`).
 ///
 /// # Errors
 /// The text is not of that type.
-pub(super) fn tagged(tag: &str, text: &str, empty: bool) -> Result<Scalar, String> {
+pub(super) fn tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     let Some(name) = tag.strip_prefix(CORE) else {
         return Ok(Scalar::Text);
     };
-    let plain = if empty { Scalar::Null } else { resolve(text) };
+    let plain = resolve(text);
     let scalar = match (name, plain) {
         ("int", Scalar::Int(_) | Scalar::Unsigned(_))
         | ("float", Scalar::Int(_) | Scalar::Float(_) | Scalar::NotFinite(_))
@@ -315,13 +322,13 @@ mod tests {
     #[test]
     fn tags() {
         let long = |name: &str| format!("{CORE}{name}");
-        assert_eq!(tagged(&long("str"), "5", false), Ok(Scalar::Text));
-        assert_eq!(tagged(&long("int"), "5", false), Ok(Scalar::Int(5)));
-        assert_eq!(tagged(&long("float"), "5", false), Ok(Scalar::Int(5)));
-        assert_eq!(tagged(&long("bool"), "yes", false), Ok(Scalar::Bool(true)));
-        assert_eq!(tagged(&long("null"), "~", true), Ok(Scalar::Null));
-        assert_eq!(tagged(&long("set"), "5", false), Ok(Scalar::Text));
-        assert_eq!(tagged("!vault", "5", false), Ok(Scalar::Text));
+        assert_eq!(tagged(&long("str"), "5"), Ok(Scalar::Text));
+        assert_eq!(tagged(&long("int"), "5"), Ok(Scalar::Int(5)));
+        assert_eq!(tagged(&long("float"), "5"), Ok(Scalar::Int(5)));
+        assert_eq!(tagged(&long("bool"), "yes"), Ok(Scalar::Bool(true)));
+        assert_eq!(tagged(&long("null"), "~"), Ok(Scalar::Null));
+        assert_eq!(tagged(&long("set"), "5"), Ok(Scalar::Text));
+        assert_eq!(tagged("!vault", "5"), Ok(Scalar::Text));
         for (name, text) in [
             ("int", "abc"),
             ("int", "5.0"),
@@ -329,7 +336,7 @@ mod tests {
             ("null", "x"),
             ("float", "x"),
         ] {
-            assert!(tagged(&long(name), text, false).is_err(), "!!{name} {text}");
+            assert!(tagged(&long(name), text).is_err(), "!!{name} {text}");
         }
     }
 }

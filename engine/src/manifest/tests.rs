@@ -133,6 +133,8 @@ fn less_common_yaml() {
             "a: !!str 1\nb: !!int \"2\"\nc: !custom 3\n",
             json!({"a": "1", "b": 2, "c": "3"}),
         ),
+        ("a: !!binary aGk=\n", json!({"a": "hi"})),
+        ("a: !!str\nb: !!null ''\n", json!({"a": "", "b": null})),
         ("é: ü # ß\n", json!({"é": "ü"})),
         ("--- # first\na: b\n...\n", json!({"a": "b"})),
         ("plain", json!("plain")),
@@ -250,6 +252,7 @@ fn yaml_that_json_cannot_hold() {
         "? {a: b}\n: c\n",
         "~: x\n",
         "a: !!int x\n",
+        "a: !!binary é\n",
         "18446744073709551615: x\n",
     ] {
         let parsed = read(text);
