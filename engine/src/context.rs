@@ -57,6 +57,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What rules see when nothing changes: for those who ask the policy engine without running rules.
+    pub fn still(
+        snapshot: &'a Snapshot,
+        config: &'a Config,
+        now: Timestamp,
+        surface: Surface,
+    ) -> Self {
+        Self::new(snapshot, config, now, surface, Change::default())
+    }
+
     /// Facts about the cluster.
     pub fn facts(&self) -> &'a Facts {
         &self.snapshot.facts
@@ -251,7 +261,17 @@ impl<'a> Context<'a> {
         wanted: &LabelSelector,
     ) -> Option<Vec<Workload<'a>>> {
         let mut found = Vec::new();
-        for group in self.snapshot.index.groups_in(namespace) {
+        // Pairs narrow the search; without any, every label set of the namespace is a candidate.
+        let index = &self.snapshot.index;
+        let (all, some) = if wanted.match_labels.is_empty() {
+            (Some(index.groups_in(namespace)), None)
+        } else {
+            (
+                None,
+                Some(index.groups_with(namespace, &wanted.match_labels)),
+            )
+        };
+        for group in all.into_iter().flatten().chain(some.into_iter().flatten()) {
             if !wanted.matches(&group.labels)? {
                 continue;
             }
@@ -287,6 +307,80 @@ impl<'a> Context<'a> {
         Some(found)
     }
 
+    /// Pods that carry every pair, finished and terminating ones included.
+    pub fn pods_labelled(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
+        let groups = self.snapshot.index.groups_with(namespace, pairs);
+        let stored = groups
+            .flat_map(|group| &group.pods)
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
+        let extra = self.extra::<Pod>().filter(|pod| {
+            &*pod.meta.namespace == namespace
+                && !pairs.is_empty()
+                && selector::contains_all(&pod.meta.labels, pairs)
+        });
+        let mut pods: Vec<&'a Pod> = stored
+            .filter(|pod| !self.hidden(*pod))
+            .chain(extra)
+            .collect();
+        pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+        pods
+    }
+
+    /// Controllers of every level whose template carries every pair: `ReplicaSets` and Jobs of an owner included.
+    pub fn controllers_labelled(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Controller> {
+        let groups = self.snapshot.index.groups_with(namespace, pairs);
+        let stored = groups
+            .flat_map(|group| &group.controllers)
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
+        let extra = self.extra::<Controller>().filter(|controller| {
+            &*controller.meta.namespace == namespace
+                && !pairs.is_empty()
+                && selector::contains_all(&controller.template.labels, pairs)
+        });
+        stored
+            .filter(|controller| !self.hidden(*controller))
+            .chain(extra)
+            .collect()
+    }
+
+    /// The label sets that pods of a namespace are made with, each with one workload that has it: templates of
+    /// top-level controllers, and pods whose controller is not here.
+    pub fn label_sets(&self, namespace: &str) -> Vec<(&'a Labels, Workload<'a>)> {
+        let objects = &self.snapshot.objects;
+        let mut sets: Vec<(&'a Labels, Workload<'a>)> = Vec::new();
+        for group in self.snapshot.index.groups_in(namespace) {
+            let mut controllers = group
+                .controllers
+                .iter()
+                .filter_map(|at| objects.controllers.at(*at));
+            let controller = controllers
+                .find(|controller| !self.hidden(*controller) && self.is_top_level(controller));
+            let mut pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let workload = controller.map(Workload::Controller).or_else(|| {
+                let pod = pods.find(|pod| pod.alive() && !self.hidden(*pod))?;
+                self.top_owner(&pod.meta)
+                    .is_none()
+                    .then_some(Workload::Pod(pod))
+            });
+            sets.extend(workload.map(|workload| (&group.labels, workload)));
+        }
+        let changed = match self.change.new {
+            Some(Any::Pod(pod)) if pod.alive() => Some(Workload::Pod(pod)),
+            Some(Any::Controller(controller)) => Some(Workload::Controller(controller)),
+            _ => None,
+        };
+        sets.extend(
+            changed
+                .filter(|workload| &*workload.meta().namespace == namespace)
+                .map(|workload| (workload.pod_labels(), workload)),
+        );
+        sets.sort_by(|a, b| {
+            let key = |workload: Workload<'a>| (&workload.meta().name, workload.kind());
+            (key(a.1), a.0).cmp(&(key(b.1), b.0))
+        });
+        sets
+    }
+
     /// Services of the namespace whose selector matches these pod labels.
     pub fn services_selecting(&self, namespace: &str, labels: &Labels) -> Vec<&'a Service> {
         let anchored = labels
@@ -305,6 +399,21 @@ impl<'a> Context<'a> {
             .collect();
         found.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         found
+    }
+
+    /// Services that ask for a port on the nodes, in every namespace: the pool of numbers is the cluster's.
+    pub fn services_on_node_port(&self, port: i32) -> Vec<&'a Service> {
+        let positions = self.snapshot.index.services_on_node_port(port);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.services.at(*at));
+        let extra = self
+            .extra::<Service>()
+            .filter(|service| service.node_ports().any(|other| other == port));
+        stored
+            .filter(|service| !self.hidden(*service))
+            .chain(extra)
+            .collect()
     }
 
     /// Slices of a Service, of every address family and manager.

@@ -124,12 +124,23 @@ impl<'a> Outcome<'a> {
         seconds: f64,
     ) -> Self {
         let verdict = verdict(report, &spec, &problems);
-        Self { report, spec, sources, problems, notes, verdict, seconds }
+        Self {
+            report,
+            spec,
+            sources,
+            problems,
+            notes,
+            verdict,
+            seconds,
+        }
     }
 
     /// Findings that are shown, in report order. What a shown headline explains is reached through `explains`.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &'a Finding> + '_ {
-        self.report.findings.iter().filter(|finding| finding.severity >= self.spec.min_severity)
+        self.report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity >= self.spec.min_severity)
     }
 }
 
@@ -137,15 +148,25 @@ fn verdict(report: &Report, spec: &Spec, problems: &[InputProblem]) -> Verdict {
     if problems.iter().any(|problem| problem.fatal) {
         return Verdict::Failed;
     }
-    let Some(threshold) = spec.fail_on else { return Verdict::Clean };
-    if report.findings.iter().any(|finding| finding.severity >= threshold) {
+    let Some(threshold) = spec.fail_on else {
+        return Verdict::Clean;
+    };
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.severity >= threshold)
+    {
         return Verdict::Findings;
     }
     let open = report.not_checked.iter().any(|entry| {
         entry.severity >= threshold
             && (entry.outcome == NoVerdict::Unknown || entry.reason.starts_with("not installed"))
     });
-    if spec.strict && open { Verdict::Incomplete } else { Verdict::Clean }
+    if spec.strict && open {
+        Verdict::Incomplete
+    } else {
+        Verdict::Clean
+    }
 }
 
 /// One file that was read.
@@ -180,18 +201,35 @@ pub(crate) struct Place<'a> {
 impl Sources {
     /// Takes the files; their order is that of `Snapshot::files`.
     pub(crate) fn new(files: Vec<SourceFile>) -> Self {
-        Self { files, spans: RefCell::default() }
+        Self {
+            files,
+            spans: RefCell::default(),
+        }
     }
 
     /// Where a label stands; `None` for objects of a cluster.
     pub(crate) fn place(&self, label: &Label) -> Option<Place<'_>> {
-        let Origin::File { file, document, item } = label.object.origin else { return None };
+        let Origin::File {
+            file,
+            document,
+            item,
+        } = label.object.origin
+        else {
+            return None;
+        };
         let source = self.files.get(file as usize)?;
         let spans = self.span_map(file, document)?;
-        let prefix = item.map(|item| format!("/items/{item}")).unwrap_or_default();
+        let prefix = item
+            .map(|item| format!("/items/{item}"))
+            .unwrap_or_default();
         let pointer = format!("{prefix}{}", label.pointer);
         let span = spans.nearest(&pointer)?;
-        Some(Place { file: &source.name, text: String::from_utf8_lossy(&source.text), span, pointer })
+        Some(Place {
+            file: &source.name,
+            text: String::from_utf8_lossy(&source.text),
+            span,
+            pointer,
+        })
     }
 
     fn span_map(&self, file: u32, document: u32) -> Option<std::rc::Rc<SpanMap>> {

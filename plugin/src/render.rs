@@ -32,7 +32,11 @@ pub(crate) fn render(
         Format::Name | Format::Sarif | Format::Junit | Format::Github => {}
     }
     for finding in outcome.shown() {
-        writeln!(out, "{}[{}]: {}", finding.severity, finding.rule.code, finding.message)?;
+        writeln!(
+            out,
+            "{}[{}]: {}",
+            finding.severity, finding.rule.code, finding.message
+        )?;
     }
     let _ = style;
     Ok(())

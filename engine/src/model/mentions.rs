@@ -72,6 +72,25 @@ impl Mentions {
     }
 }
 
+/// Whether a variable or setting of this name holds a credential, so that not even numbers in it may be kept.
+pub(crate) fn names_a_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TELLTALES.iter().any(|telltale| name.contains(telltale))
+}
+
+/// Words in the names of settings that hold credentials.
+pub(crate) const TELLTALES: [&str; 9] = [
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "authorization",
+    "credential",
+];
+
 /// Large data (dashboards, scripts) would otherwise fill the snapshot with every number below 65536.
 const MOST_TOKENS: usize = 4096;
 
@@ -115,11 +134,26 @@ impl Collector {
     }
 
     fn numbers(&mut self, word: &str) {
-        for digits in word.split(|c: char| !c.is_ascii_digit()) {
-            if digits.is_empty() || digits.len() > 5 || self.ports.len() >= MOST_TOKENS {
+        let bytes = word.as_bytes();
+        let mut end = 0;
+        while let Some(start) = bytes[end..]
+            .iter()
+            .position(u8::is_ascii_digit)
+            .map(|at| end + at)
+        {
+            let length = bytes[start..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count();
+            end = start + length;
+            // `v2` and `30s` are no ports; `-p8080` is one.
+            let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphabetic);
+            let attached =
+                letter(start.checked_sub(1).and_then(|at| bytes.get(at))) || letter(bytes.get(end));
+            if length > 5 || attached && length < 4 || self.ports.len() >= MOST_TOKENS {
                 continue;
             }
-            if let Ok(port @ 1..) = digits.parse::<u16>() {
+            if let Ok(port @ 1..) = word[start..end].parse::<u16>() {
                 self.ports.insert(port);
             }
         }
