@@ -280,7 +280,12 @@ fn mentions(texts: Vec<&str>) -> Value {
 }
 
 fn tokens(mentions: &Mentions) -> Value {
-    json!({"ports": mentions.ports, "hosts": mentions.hosts, "names": mentions.names})
+    json!({
+        "ports": mentions.ports,
+        "hosts": mentions.hosts,
+        "names": mentions.names,
+        "flags": mentions.flags,
+    })
 }
 
 fn secret(object: &Value, kept: &mut Value) {
