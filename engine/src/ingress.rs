@@ -178,6 +178,35 @@ pub fn by_controller(controller: &str) -> Option<&'static KnownController> {
     })
 }
 
+/// The controller whose image runs in one of the containers.
+pub fn by_image(spec: &PodSpec) -> Option<&'static KnownController> {
+    spec.containers.iter().find_map(|container| {
+        let path = image_path(&container.image);
+        KNOWN_CONTROLLERS
+            .iter()
+            .find(|known| known.images.iter().any(|ending| ends_with(path, ending)))
+    })
+}
+
+/// The controller whose chart sets these labels.
+pub fn by_labels(labels: &Labels) -> Option<&'static KnownController> {
+    let known = ["app.kubernetes.io/name", "app", "k8s-app", "name"]
+        .into_iter()
+        .filter_map(|key| labels.get(key))
+        .find_map(|value| {
+            KNOWN_CONTROLLERS
+                .iter()
+                .find(|known| known.labels.contains(&value))
+        })?;
+    // The charts give the same name to default backends and to the jobs that make certificates.
+    let component = labels
+        .get("app.kubernetes.io/component")
+        .or_else(|| labels.get("component"));
+    component
+        .is_none_or(|component| component.contains("controller"))
+        .then_some(known)
+}
+
 impl KnownController {
     /// The value of `spec.controller` to write for it.
     pub fn controller(&self) -> &'static str {
@@ -188,26 +217,8 @@ impl KnownController {
 
     /// Whether pods with these labels and this specification run it.
     pub fn runs_in(&self, labels: &Labels, spec: &PodSpec) -> bool {
-        let image = spec.containers.iter().any(|container| {
-            self.images
-                .iter()
-                .any(|ending| ends_with(&container.image, ending))
-        });
-        image || self.labelled(labels)
-    }
-
-    fn labelled(&self, labels: &Labels) -> bool {
-        // The charts give the same name to default backends and to the jobs that make certificates.
-        let component = labels
-            .get("app.kubernetes.io/component")
-            .or_else(|| labels.get("component"));
-        if component.is_some_and(|component| !component.contains("controller")) {
-            return false;
-        }
-        ["app.kubernetes.io/name", "app", "k8s-app", "name"]
-            .into_iter()
-            .filter_map(|key| labels.get(key))
-            .any(|value| self.labels.contains(&value))
+        let is_it = |known: &Self| known.name == self.name;
+        by_labels(labels).is_some_and(is_it) || by_image(spec).is_some_and(is_it)
     }
 
     /// Whether it takes Ingresses without a class, given how it was started. `None`: that is not known.
@@ -226,14 +237,17 @@ impl KnownController {
     }
 }
 
-/// Whether the path of an image, without registry path, tag and digest, ends in these words.
-fn ends_with(image: &str, ending: &str) -> bool {
+/// An image reference without tag and digest.
+fn image_path(image: &str) -> &str {
     let path = image.split('@').next().unwrap_or(image);
-    let path = match path.rsplit_once(':') {
+    match path.rsplit_once(':') {
         // A colon before the last slash belongs to the registry's port.
         Some((path, tag)) if !tag.contains('/') => path,
         _ => path,
-    };
+    }
+}
+
+fn ends_with(path: &str, ending: &str) -> bool {
     path.strip_suffix(ending)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '-']))
 }

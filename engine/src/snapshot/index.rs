@@ -5,7 +5,7 @@
 
 use super::Objects;
 use crate::{
-    ingress::{KNOWN_CONTROLLERS, KnownController},
+    ingress::{self, KnownController},
     model::{Labels, PodSpec, Text},
 };
 use std::{
@@ -200,6 +200,9 @@ impl Index {
     }
 
     fn find_ingress_controllers(&mut self, objects: &Objects) {
+        // Replicas share one specification, also where a label of their own puts each into a group by itself.
+        let mut by_image: HashMap<*const PodSpec, Option<&'static KnownController>> =
+            HashMap::new();
         let mut found = Vec::new();
         for (at, group) in positions(self.groups.iter()) {
             let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
@@ -207,19 +210,16 @@ impl Index {
                 .controllers
                 .iter()
                 .filter_map(|at| objects.controllers.at(*at));
-            let mut specs: Vec<&PodSpec> = Vec::new();
-            for spec in pods
+            let mut specs = pods
                 .map(|pod| &*pod.spec)
-                .chain(templates.map(|controller| &*controller.template.spec))
-            {
-                // Replicas share one specification.
-                if specs.last().is_none_or(|last| !std::ptr::eq(*last, spec)) {
-                    specs.push(spec);
-                }
-            }
-            let known = KNOWN_CONTROLLERS
-                .iter()
-                .find(|known| specs.iter().any(|spec| known.runs_in(&group.labels, spec)));
+                .chain(templates.map(|controller| &*controller.template.spec));
+            let known = ingress::by_labels(&group.labels).or_else(|| {
+                specs.find_map(|spec| {
+                    *by_image
+                        .entry(std::ptr::from_ref(spec))
+                        .or_insert_with(|| ingress::by_image(spec))
+                })
+            });
             found.extend(known.map(|known| (known, at)));
         }
         self.ingress_controllers = found;
