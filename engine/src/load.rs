@@ -1,19 +1,16 @@
 //! From documents of a file to objects of a snapshot: lists are taken apart, namespaces that a manifest leaves out are
 //! filled in and remembered as such.
 
-use crate::{
-    model::{
-        Origin, Text,
-        decode::{self, Skipped},
-    },
-    snapshot::Builder,
+use crate::model::{
+    Origin, Text,
+    decode::{self, Any, Skipped},
 };
 use serde_json::Value;
 
 /// Where documents come from and what they leave open.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// Number of the file, from [`Builder::file`]; `None` for a saved state of a cluster.
+    /// Number of the file, from `Builder::file`; `None` for a saved state of a cluster.
     pub file: Option<u32>,
     /// Namespace of objects that name none.
     pub namespace: &'a str,
@@ -38,8 +35,8 @@ impl std::ops::AddAssign for Loaded {
     }
 }
 
-/// Adds one document: an object, or a list of objects.
-pub fn document(builder: &mut Builder, place: Place<'_>, number: u32, value: Value) -> Loaded {
+/// Decodes one document, an object or a list of objects, and hands the objects to `sink`.
+pub fn document(place: Place<'_>, number: u32, value: Value, sink: &mut dyn FnMut(Any)) -> Loaded {
     let mut loaded = Loaded::default();
     if is_list(&value) {
         let Value::Object(mut list) = value else {
@@ -52,19 +49,19 @@ pub fn document(builder: &mut Builder, place: Place<'_>, number: u32, value: Val
         for (item, mut value) in items.into_iter().enumerate() {
             inherit(&mut value, of.as_ref());
             let item = u32::try_from(item).ok();
-            loaded += object(builder, place, number, item, value);
+            loaded += object(place, number, item, value, sink);
         }
         return loaded;
     }
-    object(builder, place, number, None, value)
+    object(place, number, None, value, sink)
 }
 
 fn object(
-    builder: &mut Builder,
     place: Place<'_>,
     document: u32,
     item: Option<u32>,
     value: Value,
+    sink: &mut dyn FnMut(Any),
 ) -> Loaded {
     let origin = place.file.map_or(Origin::Live, |file| Origin::File {
         file,
@@ -84,7 +81,7 @@ fn object(
                 meta.namespace = place.namespace.into();
                 meta.namespace_implied = true;
             }
-            builder.insert(any);
+            sink(any);
         }
         Err(Skipped::UnreadKind) => loaded.unread += 1,
         Err(Skipped::NotAnObject) => loaded.foreign += 1,

@@ -250,7 +250,13 @@ impl Reader<'_> {
         let mut at = start;
         loop {
             let rest = &text[at.offset - chunk.start.offset..];
-            let (content, length) = match json::read(rest, at) {
+            let read = if rest.starts_with('{') {
+                json::read(rest, at)
+            } else {
+                let message = "only another object may follow a JSON object, or a line `---`";
+                Err(Failure::new(ProblemKind::Syntax, message, at))
+            };
+            let (content, length) = match read {
                 Ok(read) => read,
                 Err(failure) => {
                     // In the words of whichever of the two the author meant.
@@ -339,3 +345,6 @@ impl Reader<'_> {
         self.index += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

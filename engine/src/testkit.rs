@@ -94,15 +94,13 @@ pub fn read(
         .map(|document| document.value.clone())
         .collect();
     for document in parsed.documents {
-        load::document(
-            &mut builder,
-            Place {
-                file,
-                namespace: "default",
-            },
-            document.index,
-            document.value,
-        );
+        let place = Place {
+            file,
+            namespace: "default",
+        };
+        load::document(place, document.index, document.value, &mut |any| {
+            builder.insert(any)
+        });
     }
     adjust(&mut builder);
     (builder.seal(), values)

@@ -42,13 +42,17 @@ fn failure(text: &str, base: Position, error: &serde_json::Error) -> Failure {
         .take(error.line().saturating_sub(1))
         .map(str::len)
         .sum::<usize>();
-    let offset = text.floor_char_boundary(line_start + error.column().saturating_sub(1));
+    let offset = if error.is_eof() {
+        text.trim_ascii_end().len()
+    } else {
+        text.floor_char_boundary(line_start + error.column().saturating_sub(1))
+    };
     let at = split::advance(base, &text[..offset]);
     // serde_json has no kind of its own for it.
     if message == "recursion limit exceeded" {
         return Failure::new(
             ProblemKind::TooDeep,
-            format!("nested deeper than {} levels", MAX_DEPTH - 1),
+            format!("nested deeper than {MAX_DEPTH} levels"),
             at,
         );
     }

@@ -4,6 +4,7 @@
 //! such a line are not part of the text, so the lines are moved to the right of the opening quote before parsing, and positions moved back after it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use granit_parser::{ErrorKind, Marker, ScanError};
 
@@ -67,21 +68,37 @@ impl<'t> Source<'t> {
         position
     }
 
-    /// A text that gets past `error`, where that is about indentation inside quotes; `behind` is where the value before the quotes ends.
-    pub(super) fn repair(&self, error: &ScanError, behind: usize) -> Option<Self> {
+    /// What to do about `error`, where that is about indentation inside quotes; `behind` is where the value before the quotes ends.
+    pub(super) fn repair(&self, error: &ScanError, behind: usize) -> Repair<'t> {
         if !matches!(
             error.kind(),
             ErrorKind::InvalidQuotedScalarIndent | ErrorKind::TabInIndentation
-        ) || self.repairs >= MAX_REPAIRS
-        {
-            return None;
+        ) {
+            return Repair::Impossible;
         }
-        let failed = error.marker().byte_offset()?;
-        let open = behind + self.text.get(behind..failed)?.find(['\'', '"'])?;
-        let end = open + closing(&self.text[open..])?;
-        let width = open - self.text[..open].rfind('\n').map_or(0, |at| at + 1);
+        let failed = error.marker().byte_offset().unwrap_or_default();
+        let between = self.text.get(behind..failed).unwrap_or_default();
+        let Some(open) = between.find(['\'', '"']).map(|quote| behind + quote) else {
+            return Repair::Impossible;
+        };
+        let line_start = self.text[..open].rfind('\n').map_or(0, |at| at + 1);
         let first_line = 1 + self.text[..open].matches('\n').count();
+        match closing(&self.text[open..]) {
+            Some(length) if self.repairs < MAX_REPAIRS => self
+                .move_right(open..open + length, first_line, open - line_start)
+                .map_or(Repair::Impossible, Repair::Text),
+            Some(_) => Repair::Impossible,
+            None => {
+                let column = self.text[line_start..open].chars().count();
+                let quote = Marker::new(0, first_line, column).with_byte_offset(Some(open));
+                Repair::Unclosed(self.position(&quote))
+            }
+        }
+    }
 
+    /// The text with `width` spaces before each further line of the quoted text. Absent if they would be too many.
+    fn move_right(&self, quoted: Range<usize>, first_line: usize, width: usize) -> Option<Self> {
+        let Range { start: open, end } = quoted;
         let mut moved = self.moved.clone();
         let mut total = moved.last().map_or(0, |(_, total)| *total);
         let mut text = self.text[..open].to_owned();
@@ -104,6 +121,17 @@ impl<'t> Source<'t> {
             repairs: self.repairs + 1,
         })
     }
+}
+
+/// What can be done about an error inside quotes.
+#[derive(Debug)]
+pub(super) enum Repair<'t> {
+    /// To be parsed instead.
+    Text(Source<'t>),
+    /// The quote at this place is never closed, which is the real error.
+    Unclosed(Position),
+    /// Nothing: the error stands.
+    Impossible,
 }
 
 /// Length of the quoted text that `text` begins with.

@@ -99,6 +99,15 @@ impl<'t> Iterator for Chunks<'t> {
 }
 
 impl<'t> Chunk<'t> {
+    pub(super) fn bytes(&self) -> &'t [u8] {
+        self.bytes
+    }
+
+    /// Whether the place lies in this piece or at its end.
+    pub(super) fn holds(&self, at: Position) -> bool {
+        (self.start.offset..=self.start.offset + self.bytes.len()).contains(&at.offset)
+    }
+
     /// The first character that is neither blank nor part of a comment or a `...` line.
     pub(super) fn first_content(&self) -> Option<Position> {
         let mut at = self.start;

@@ -5,8 +5,9 @@ use std::mem;
 
 use granit_parser::{Event, Marker, ScalarStyle};
 
-use super::quoted::Source;
-use super::yaml::{self, ALIAS_BUDGET};
+use super::quoted::{Repair, Source};
+use super::yaml;
+use super::yaml::alias::ALIAS_BUDGET;
 use super::{Position, Span};
 
 /// Index of a node.
@@ -79,7 +80,12 @@ impl Tree {
                     }
                 }
                 Err(_) if builder.complete => break,
-                Err(error) => return source.repair(&error, behind).map_or(Ok(None), Err),
+                Err(error) => {
+                    return match source.repair(&error, behind) {
+                        Repair::Text(repaired) => Err(repaired),
+                        Repair::Unclosed(_) | Repair::Impossible => Ok(None),
+                    };
+                }
             }
         }
         Ok(builder.complete.then_some(builder.tree))

@@ -1,7 +1,9 @@
 //! One YAML document through granit-parser: everything that [`super::block`] does not take.
 
+pub(super) mod alias;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 
 use granit_parser::{
@@ -9,13 +11,11 @@ use granit_parser::{
 };
 use serde_json::{Map, Value};
 
-use super::quoted::Source;
+use alias::{ALIAS_BUDGET, Excess};
+
+use super::quoted::{Repair, Source};
 use super::scalar::{self, Scalar};
 use super::{Content, Failure, MAX_DEPTH, Position, ProblemKind};
-
-/// What aliases may add to a document, in [`cost`]: about what go-yaml allows (400,000 nodes, mostly independent of the document's size). A
-/// document of a few hundred bytes can reach it, and then holds some tens of megabytes.
-pub(super) const ALIAS_BUDGET: usize = 400_000;
 
 /// A parser for one piece of a file.
 pub(super) fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
@@ -78,10 +78,15 @@ fn attempt<'t>(source: &Source<'t>) -> Result<Attempt<'t>, Failure> {
                 break;
             }
             Err(error) => {
-                let repaired = source.repair(&error, behind);
-                return repaired
-                    .map(Attempt::Repaired)
-                    .ok_or_else(|| builder.scan_error(&error));
+                return match source.repair(&error, behind) {
+                    Repair::Text(repaired) => Ok(Attempt::Repaired(repaired)),
+                    Repair::Unclosed(at) => Err(Failure::new(
+                        ProblemKind::Syntax,
+                        "the quote that opens here is never closed",
+                        at,
+                    )),
+                    Repair::Impossible => Err(builder.scan_error(&error)),
+                };
             }
         }
     }
@@ -146,9 +151,14 @@ enum Partial {
     Mapping {
         fields: Map<String, Value>,
         key: Key,
-        /// Keys that came through merge keys: writing them again is no repetition.
-        merged: BTreeSet<String>,
     },
+}
+
+/// What an anchor names.
+struct Anchored {
+    value: Value,
+    /// How it reads as a key, if it can be one.
+    name: Option<String>,
 }
 
 enum Key {
@@ -161,7 +171,7 @@ struct Builder<'s> {
     source: &'s Source<'s>,
     frames: Vec<Frame>,
     root: Option<Value>,
-    anchors: BTreeMap<usize, Value>,
+    anchors: BTreeMap<usize, Anchored>,
     keep_anchors: bool,
     budget: usize,
     duplicates: bool,
@@ -186,16 +196,20 @@ impl Builder<'_> {
                     )
                 };
                 let scalar = resolve(&text, style, tag, empty).map_err(unsupported)?;
+                if anchor > 0 && self.keep_anchors {
+                    let name = scalar.key(text.clone()).ok();
+                    if let Ok(value) = scalar.value(text.clone()) {
+                        let value = self.copy(&value, 0, &start)?;
+                        self.anchors.insert(anchor, Anchored { value, name });
+                    }
+                }
                 if self.awaits_key() {
                     let name = scalar.key(text).map_err(unsupported)?;
-                    if anchor > 0 && self.keep_anchors {
-                        self.anchors.insert(anchor, Value::String(name.clone()));
-                    }
                     self.key(Key::Name(name));
                     return Ok(());
                 }
                 let value = scalar.value(text).map_err(unsupported)?;
-                self.complete(value, anchor, &start, false)
+                self.complete(value, &start, false)
             }
             Event::MappingStart(_, anchor, _) => self.open(
                 anchor,
@@ -203,7 +217,6 @@ impl Builder<'_> {
                 Partial::Mapping {
                     fields: Map::new(),
                     key: Key::Awaited,
-                    merged: BTreeSet::new(),
                 },
             ),
             Event::SequenceStart(_, anchor, _) => {
@@ -217,7 +230,12 @@ impl Builder<'_> {
                     Partial::List(items) => Value::Array(items),
                     Partial::Mapping { fields, .. } => Value::Object(fields),
                 };
-                self.complete(value, frame.anchor, &start, false)
+                if frame.anchor > 0 && self.keep_anchors {
+                    let value = self.copy(&value, MAX_DEPTH, &start)?;
+                    self.anchors
+                        .insert(frame.anchor, Anchored { value, name: None });
+                }
+                self.complete(value, &start, false)
             }
             Event::Alias(anchor) => self.alias(anchor, &start),
             // Nothing that carries data: beginnings, ends, and what the options switch off.
@@ -261,33 +279,17 @@ impl Builder<'_> {
     }
 
     /// Puts a complete value where it belongs.
-    fn complete(
-        &mut self,
-        value: Value,
-        anchor: usize,
-        at: &Marker,
-        aliased: bool,
-    ) -> Result<(), Failure> {
-        if anchor > 0 && self.keep_anchors {
-            let copy = self.copy(&value, MAX_DEPTH, at)?;
-            self.anchors.insert(anchor, copy);
-        }
+    fn complete(&mut self, value: Value, at: &Marker, aliased: bool) -> Result<(), Failure> {
         let Some(frame) = self.frames.last_mut() else {
             self.root = Some(value);
             return Ok(());
         };
         match &mut frame.kind {
             Partial::List(items) => items.push(value),
-            Partial::Mapping {
-                fields,
-                key,
-                merged,
-            } => match mem::replace(key, Key::Awaited) {
-                Key::Name(name) => {
-                    let again = merged.is_empty() || !merged.remove(&name);
-                    self.duplicates |= fields.insert(name, value).is_some() && again;
-                }
-                Key::Merge => merge(fields, merged, value, aliased).map_err(|message| {
+            Partial::Mapping { fields, key } => match mem::replace(key, Key::Awaited) {
+                // Where the key came through a merge key it is no repetition, which the second pass finds out.
+                Key::Name(name) => self.duplicates |= fields.insert(name, value).is_some(),
+                Key::Merge => alias::merge(fields, value, aliased).map_err(|message| {
                     Failure::new(ProblemKind::Syntax, message, self.source.position(at))
                 })?,
                 // Every value follows its key.
@@ -304,23 +306,19 @@ impl Builder<'_> {
             return Err(Failure::new(ProblemKind::UnknownAnchor, message, at));
         };
         if self.awaits_key() {
-            let name = match &target {
-                Value::String(text) => text.clone(),
-                Value::Bool(_) | Value::Number(_) => target.to_string(),
-                Value::Null | Value::Array(_) | Value::Object(_) => return Err(collection_key(at)),
-            };
+            let name = target.name.clone().ok_or_else(|| collection_key(at))?;
             self.anchors.insert(anchor, target);
             self.key(Key::Name(name));
             return Ok(());
         }
-        let copy = self.copy(&target, MAX_DEPTH - self.frames.len(), start)?;
+        let copy = self.copy(&target.value, MAX_DEPTH - self.frames.len(), start)?;
         self.anchors.insert(anchor, target);
-        self.complete(copy, 0, start, true)
+        self.complete(copy, start, true)
     }
 
     /// A copy that is paid from the budget.
     fn copy(&mut self, value: &Value, depth: usize, at: &Marker) -> Result<Value, Failure> {
-        copy(value, depth, &mut self.budget).map_err(|kind| match kind {
+        alias::copy(value, depth, &mut self.budget).map_err(|excess| match excess {
             Excess::Depth => too_deep(self.source.position(at)),
             Excess::Size => {
                 let message = "aliases expand the document beyond what kubectl accepts";
@@ -365,72 +363,4 @@ fn too_deep(at: Position) -> Failure {
         format!("nested deeper than {MAX_DEPTH} levels"),
         at,
     )
-}
-
-/// Adds what a merge key refers to. As in kubectl, it overwrites what stands above it, and in a list the first mapping wins.
-fn merge(
-    fields: &mut Map<String, Value>,
-    merged: &mut BTreeSet<String>,
-    value: Value,
-    aliased: bool,
-) -> Result<(), &'static str> {
-    let sources = match value {
-        Value::Object(source) => vec![source],
-        Value::Array(items) if !aliased => items
-            .into_iter()
-            .rev()
-            .map(|item| match item {
-                Value::Object(source) => Some(source),
-                _ => None,
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or(MERGE_OF)?,
-        _ => return Err(MERGE_OF),
-    };
-    for (name, value) in sources.into_iter().flatten() {
-        merged.insert(name.clone());
-        fields.insert(name, value);
-    }
-    Ok(())
-}
-
-const MERGE_OF: &str = "`<<` takes a mapping or a list of mappings";
-
-enum Excess {
-    Size,
-    Depth,
-}
-
-/// What a value adds to memory when it is copied, without its children.
-fn cost(value: &Value) -> usize {
-    match value {
-        Value::String(text) => 1 + text.len() / 32,
-        Value::Object(fields) => 1 + fields.keys().map(|key| key.len() / 32).sum::<usize>(),
-        _ => 1,
-    }
-}
-
-fn copy(value: &Value, depth: usize, budget: &mut usize) -> Result<Value, Excess> {
-    *budget = budget.checked_sub(cost(value)).ok_or(Excess::Size)?;
-    let deeper = || depth.checked_sub(1).ok_or(Excess::Depth);
-    Ok(match value {
-        Value::Array(items) => {
-            let depth = deeper()?;
-            Value::Array(
-                items
-                    .iter()
-                    .map(|item| copy(item, depth, budget))
-                    .collect::<Result<_, _>>()?,
-            )
-        }
-        Value::Object(fields) => {
-            let depth = deeper()?;
-            let copied = fields
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), copy(value, depth, budget)?)))
-                .collect::<Result<_, _>>()?;
-            Value::Object(copied)
-        }
-        scalar => scalar.clone(),
-    })
 }

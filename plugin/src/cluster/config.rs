@@ -106,7 +106,18 @@ fn server_uri(server: &str) -> Result<Uri, ConnectError> {
     let uri: Uri = with_scheme
         .parse()
         .map_err(|error: http::uri::InvalidUri| invalid(&error.to_string()))?;
+    let authority = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .unwrap_or_default();
+    // The parser lets any text stand for a port.
+    let names_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.ends_with(']'));
     match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(_)) if names_port && uri.port_u16().is_none() => {
+            Err(invalid("its port is not a number from 0 to 65535"))
+        }
         (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
         (Some("http" | "https"), _) => Err(invalid("it has no host")),
         _ => Err(invalid("it is neither http nor https")),
@@ -254,6 +265,11 @@ pub(crate) fn client_error(error: &kube::Error) -> ConnectError {
             "the client certificate of this context is X.509 version 1, which the TLS library does not accept; have \
              a version 3 certificate issued, or use a token"
                 .into(),
+        );
+    }
+    if text.contains("KeyMismatch") {
+        return ConnectError::Invalid(
+            "the client key of this context does not belong to its client certificate; fetch both again".into(),
         );
     }
     let reason = match error {

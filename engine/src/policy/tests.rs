@@ -1,0 +1,2 @@
+mod features;
+mod oracle;
