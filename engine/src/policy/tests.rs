@@ -20,15 +20,11 @@ fn cluster(documents: Vec<Value>) -> Snapshot {
         builder.coverage(kind).everywhere = true;
     }
     for document in documents {
-        load::document(
-            &mut builder,
-            Place {
-                file: None,
-                namespace: "default",
-            },
-            0,
-            document,
-        );
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
+        load::document(place, 0, document, &mut |any| builder.insert(any));
     }
     builder.seal()
 }
