@@ -47,6 +47,8 @@ pub struct Index {
     events_by_object: HashMap<u64, Vec<u32>>,
     /// Hash of (node) -> pods.
     pods_by_node: HashMap<u64, Vec<u32>>,
+    /// Who asks for which port on a node.
+    pub host_ports: super::HostPorts,
 }
 
 fn hash(parts: &[&str]) -> u64 {
@@ -67,6 +69,7 @@ impl Index {
         let mut index = Self::default();
         index.group(objects);
         index.owners(objects);
+        index.host_ports = super::HostPorts::new(objects);
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
             if let Some((key, value)) = first.filter(|_| service.selects_pods()) {
