@@ -151,10 +151,14 @@ impl Editor<'_, '_> {
             let text = write::flow_entry(key, value, self.is_json);
             return self.add_in_flow(at, &children, &text);
         }
-        // Keys of one block mapping stand in one column.
+        // Keys of one block mapping stand in one column. A new one goes behind the last that takes one line, not below a long list.
         let column = children.first()?.start.column as usize - 1;
-        let last = children.iter().map(|span| span.end.offset).max()?;
-        self.insert_line_behind(last, &write::block_entry(key, value, column)?)
+        let last = children
+            .iter()
+            .filter(|span| span.start.line == span.end.line)
+            .max_by_key(|span| span.end.offset)
+            .or_else(|| children.iter().max_by_key(|span| span.end.offset))?;
+        self.insert_line_behind(last.end.offset, &write::block_entry(key, value, column)?)
     }
 
     fn add_items(&mut self, at: &str, length: usize, front: usize, items: &[Value]) -> Option<()> {
@@ -196,17 +200,17 @@ impl Editor<'_, '_> {
         Some(())
     }
 
+    /// Adds lines below the one in which something ends.
     fn insert_line_behind(&mut self, offset: usize, text: &str) -> Option<()> {
         // The end of a block scalar is the beginning of the next line.
         let at_line_start = offset > 0 && self.document.text.get(offset - 1) == Some(&b'\n');
         let from = if at_line_start { offset - 1 } else { offset };
         let rest = self.document.text.get(from..)?;
-        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        let mut end = from + length;
-        if end > from && self.document.text.get(end - 1) == Some(&b'\r') {
-            end -= 1;
-        }
-        self.edits.push(Edit { range: end..end, text: format!("\n{text}") });
+        let (at, text) = match rest.iter().position(|byte| *byte == b'\n') {
+            Some(length) => (from + length + 1, format!("{text}\n")),
+            None => (self.document.text.len(), format!("\n{text}")),
+        };
+        self.edits.push(Edit { range: at..at, text });
         Some(())
     }
 

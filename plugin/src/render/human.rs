@@ -17,8 +17,10 @@ pub(super) fn render(outcome: &Outcome<'_>, style: Style) -> String {
     let blocks = view::blocks(outcome);
     let mut parts: Vec<String> = Vec::new();
     parts.extend(problems(outcome, style));
-    let is_calm = blocks.is_empty() && !style.verbose;
-    if !is_calm {
+    let (infos, loud): (Vec<_>, Vec<_>) = blocks
+        .into_iter()
+        .partition(|finding| finding.severity == Severity::Info);
+    if !loud.is_empty() || style.verbose {
         parts.push(header(outcome, style));
         if outcome.spec.mode == Mode::Check || style.verbose {
             parts.extend(areas::lines(outcome, style));
@@ -26,9 +28,6 @@ pub(super) fn render(outcome: &Outcome<'_>, style: Style) -> String {
     }
     parts.extend(areas::not_checked(outcome, style));
     parts.extend(areas::suppressed(outcome, style));
-    let (infos, loud): (Vec<_>, Vec<_>) = blocks
-        .into_iter()
-        .partition(|finding| finding.severity == Severity::Info);
     parts.extend(info::lines(outcome, style, &infos));
     let index = view::index(outcome);
     let pictures = block::Blocks::new(outcome, &index, style);

@@ -40,6 +40,7 @@ struct Area {
     warnings: usize,
     infos: usize,
     explained: usize,
+    worst: Option<Severity>,
     passed: Vec<&'static str>,
 }
 
@@ -53,7 +54,7 @@ fn areas(outcome: &Outcome<'_>) -> Vec<Area> {
     let build = |code: &&'static str| {
         let in_area = || rules.iter().filter(|count| count.rule.area() == *code);
         let here = |severity| blocks.iter().filter(|finding| finding.rule.area() == *code && finding.severity == severity).count();
-        let shown = outcome.shown().filter(|finding| finding.rule.area() == *code).count();
+        let shown: Vec<_> = outcome.shown().filter(|finding| finding.rule.area() == *code).collect();
         let (errors, warnings, infos) = (here(Severity::Error), here(Severity::Warning), here(Severity::Info));
         Area {
             code,
@@ -61,7 +62,8 @@ fn areas(outcome: &Outcome<'_>) -> Vec<Area> {
             errors,
             warnings,
             infos,
-            explained: shown - errors - warnings - infos,
+            explained: shown.len() - errors - warnings - infos,
+            worst: shown.iter().map(|finding| finding.severity).max(),
             passed: in_area().filter(|count| is_passed(count)).map(|count| count.rule.code).collect(),
         }
     };
@@ -79,11 +81,11 @@ impl Area {
     }
 
     fn mark(&self) -> Mark {
-        if self.errors > 0 {
+        if self.worst == Some(Severity::Error) {
             Mark::Error
-        } else if self.warnings > 0 {
+        } else if self.worst == Some(Severity::Warning) {
             Mark::Warning
-        } else if self.checks.unknown > 0 || self.checks.passed == 0 {
+        } else if self.checks.unknown > 0 || self.checks.passed + self.checks.failed == 0 {
             Mark::Open
         } else {
             Mark::Passed

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Patch, Renderer, Snippet};
-use netdoctor_engine::finding::{Finding, Fix, FixClass, Label};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin as Head, Patch, Renderer, Snippet};
+use netdoctor_engine::finding::{Finding, Fix, Label};
+use netdoctor_engine::model::Origin;
 use netdoctor_engine::rule::{Confidence, Severity};
 
 use super::super::edit::{self, Edit};
@@ -12,6 +13,7 @@ use super::super::text::{columns, wrap};
 use super::super::{Style, view};
 use super::excerpt::Excerpt;
 use crate::outcome::{Outcome, Place};
+use crate::terminal::{sanitize, sanitize_line};
 
 /// Columns of source text that are shown where no terminal sets a limit: enough for every line but those of minified files.
 const PIPE_WIDTH: usize = 200;
@@ -59,24 +61,28 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let gutter = self.gutter(&spots);
         let mut main = Group::with_title(title);
         if spots.is_empty() {
-            main = main.element(Origin::path(self.object_line(finding)));
+            main = main.element(Head::path(self.object_line(finding)));
         }
         main = main.elements(self.pictures(spots));
         for (name, text) in self.facts(finding, &elsewhere) {
             let room = self.style.width.saturating_sub(gutter + 5 + name.len());
             main = main.element(Level::NOTE.with_name(Some(name)).message(self.wrapped(&text, room)));
         }
-        let mut groups = vec![main];
-        for fix in finding.fixes.iter().take(FIXES) {
-            self.fix(&mut groups, fix, gutter);
+        let fixes: Vec<Group<'a>> = finding.fixes.iter().take(FIXES).filter_map(|fix| self.diff_of(fix)).collect();
+        let texts = finding.fixes.iter().take(FIXES).filter(|fix| self.diff_of(fix).is_none());
+        let mut groups = Vec::new();
+        for fix in texts {
+            if fixes.is_empty() {
+                main = main.element(Level::HELP.message(self.fix_text(fix, gutter + 9)));
+            } else {
+                groups.push(Group::with_title(Level::HELP.secondary_title(self.fix_text(fix, 6))));
+            }
         }
         if self.with_page.get(finding.rule.code) == Some(&std::ptr::from_ref(finding)) {
             let page = format!("kubectl netdoctor explain {}", finding.rule.code);
-            let more: Element<'_> = Level::NOTE.with_name(Some("more")).message(page).into();
-            if let Some(last) = groups.pop() {
-                groups.push(last.element(more));
-            }
+            main = main.element(Level::NOTE.with_name(Some("more")).message(page));
         }
+        let groups: Vec<Group<'a>> = std::iter::once(main).chain(fixes).chain(groups).collect();
         self.renderer().render(&groups)
     }
 
@@ -197,46 +203,45 @@ impl<'o, 'a> Blocks<'o, 'a> {
         }
     }
 
-    /// A fix: as a diff of the file where that is exact, else as a command or a patch.
-    fn fix(&self, groups: &mut Vec<Group<'a>>, fix: &Fix, gutter: usize) {
+    /// A fix as a diff of the file, where that is exact.
+    fn diff_of(&self, fix: &Fix) -> Option<Group<'a>> {
+        let document = self.outcome.sources.document(fix.object.as_ref()?)?;
+        let edits = edit::place(&document, &fix.patch)?;
+        let picture = self.diff(document.file, document.text, edits)?;
         let title = format!("{}{}", fix.title, view::class_note(fix.class));
-        let document = fix.object.as_ref().and_then(|object| self.outcome.sources.document(object));
-        if let Some(document) = &document
-            && let Some(edits) = edit::place(document, &fix.patch)
-            && let Some(picture) = self.diff(document.file, document.text, edits)
-        {
-            let title = self.wrapped(&title, self.style.width.saturating_sub(6));
-            groups.push(Group::with_title(Level::HELP.secondary_title(title)).element(picture));
-            return;
-        }
-        let room = self.style.width.saturating_sub(gutter + 9);
-        let mut text = self.wrapped(&title, room);
-        let command = match &document {
-            Some(_) if fix.command.is_none() && fix.class != FixClass::Manual => {
-                (!fix.patch.0.is_empty()).then(|| view::patch_text(&fix.patch))
-            }
-            _ => view::command(fix),
+        let title = self.wrapped(&title, self.style.width.saturating_sub(6));
+        Some(Group::with_title(Level::HELP.secondary_title(title)).element(picture))
+    }
+
+    /// A fix in words, with the command or the patch that does it.
+    fn fix_text(&self, fix: &Fix, indent: usize) -> String {
+        let title = format!("{}{}", fix.title, view::class_note(fix.class));
+        let mut text = self.wrapped(&title, self.style.width.saturating_sub(indent));
+        let is_file = fix.object.as_ref().is_some_and(|object| object.origin != Origin::Live);
+        let command = if is_file && fix.command.is_none() {
+            (!fix.patch.0.is_empty()).then(|| view::patch_text(&fix.patch))
+        } else {
+            view::command(fix)
         };
         if let Some(command) = command {
             // On a line of its own and unbroken, so that it can be copied.
             text.push('\n');
-            text.push_str(&crate::terminal::sanitize_line(&command));
+            text.push_str(&sanitize_line(&command));
         }
-        let help: Element<'a> = Level::HELP.message(text).into();
-        match groups.pop() {
-            Some(last) if groups.is_empty() => groups.push(last.element(help)),
-            Some(last) => groups.extend([last, Group::with_level(Level::HELP).element(help)]),
-            None => {}
-        }
+        text
     }
 
     fn diff(&self, file: &str, text: &[u8], edits: Vec<Edit>) -> Option<Element<'a>> {
-        let excerpt = Excerpt::of_bytes(text, edits.first()?.range.start, edits.last()?.range.end)?;
+        // An insertion at the beginning of a line is shown below the line above.
+        let start = edits.first()?.range.start;
+        let is_insertion = edits.iter().all(|edit| edit.range.is_empty());
+        let shown_from = if is_insertion { start.saturating_sub(1) } else { start };
+        let excerpt = Excerpt::of_bytes(text, shown_from, edits.last()?.range.end)?;
         let patches: Vec<Patch<'a>> = edits
             .into_iter()
             .map(|edit| {
                 let range = excerpt.at(edit.range.start)..excerpt.at(edit.range.end);
-                Patch::new(range, crate::terminal::sanitize(&edit.text).into_owned())
+                Patch::new(range, sanitize(&edit.text).into_owned())
             })
             .collect();
         let (line, source) = (excerpt.line, excerpt.text);

@@ -28,7 +28,8 @@ fn counts(outcome: &Outcome<'_>, style: Style) -> String {
     if warnings > 0 {
         found.push(style.paint(YELLOW, &count(warnings, "warning")));
     }
-    if infos > 0 {
+    let is_clean = found.is_empty();
+    if infos > 0 && !is_clean {
         found.push(format!("{infos} info"));
     }
     let shown = outcome.shown().count();
@@ -39,8 +40,9 @@ fn counts(outcome: &Outcome<'_>, style: Style) -> String {
         }
     };
     add(shown - blocks.len(), format!("{} explained by them", shown - blocks.len()));
-    let is_clean = found.is_empty();
-    if !is_clean {
+    if is_clean {
+        add(infos, format!("{infos} info"));
+    } else {
         add(checks.passed, format!("{} passed", checks.passed));
     }
     let hidden = report.findings.len() - shown;
