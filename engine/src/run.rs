@@ -11,7 +11,7 @@ use crate::{
     fold,
     model::{Kind, Meta, ObjectRef, Origin, Workload},
     report::{NoVerdict, NotChecked, Report, RuleCount},
-    rule::{Check, Rule, Severity, Surface},
+    rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
 use jiff::Timestamp;
@@ -161,7 +161,17 @@ impl<'c, 'a> Runner<'c, 'a> {
                     None,
                 );
             }
-            for gap in &coverage.gaps {
+            let asked = self.context.snapshot.scope.as_deref();
+            let elsewhere = |gap: &&crate::snapshot::Gap| {
+                rule.reach == Reach::Namespace
+                    && asked.is_some()
+                    && gap.namespace.as_deref() != asked
+            };
+            for gap in coverage
+                .gaps
+                .iter()
+                .filter(|gap| !(kind.namespaced() && elsewhere(gap)))
+            {
                 self.no_verdict(rule, NoVerdict::Unknown, gap.reason(), None);
             }
         }

@@ -4,6 +4,10 @@
 //! selects everything, and an *absent* one selects nothing (`k8s.io/apimachinery/pkg/apis/meta/v1`,
 //! `LabelSelectorAsSelector`).
 
+mod parse;
+
+pub use parse::parse;
+
 use crate::model::{Labels, Text};
 use serde::Deserialize;
 

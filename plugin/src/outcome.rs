@@ -125,12 +125,23 @@ impl<'a> Outcome<'a> {
         seconds: f64,
     ) -> Self {
         let verdict = verdict(report, &spec, &problems);
-        Self { report, spec, sources, problems, notes, verdict, seconds }
+        Self {
+            report,
+            spec,
+            sources,
+            problems,
+            notes,
+            verdict,
+            seconds,
+        }
     }
 
     /// Findings that are shown, in report order. What a shown headline explains is reached through `explains`.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &'a Finding> + '_ {
-        self.report.findings.iter().filter(|finding| finding.severity >= self.spec.min_severity)
+        self.report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity >= self.spec.min_severity)
     }
 }
 
@@ -138,15 +149,25 @@ fn verdict(report: &Report, spec: &Spec, problems: &[InputProblem]) -> Verdict {
     if problems.iter().any(|problem| problem.fatal) {
         return Verdict::Failed;
     }
-    let Some(threshold) = spec.fail_on else { return Verdict::Clean };
-    if report.findings.iter().any(|finding| finding.severity >= threshold) {
+    let Some(threshold) = spec.fail_on else {
+        return Verdict::Clean;
+    };
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.severity >= threshold)
+    {
         return Verdict::Findings;
     }
     let open = report.not_checked.iter().any(|entry| {
         entry.severity >= threshold
             && (entry.outcome == NoVerdict::Unknown || entry.reason.starts_with("not installed"))
     });
-    if spec.strict && open { Verdict::Incomplete } else { Verdict::Clean }
+    if spec.strict && open {
+        Verdict::Incomplete
+    } else {
+        Verdict::Clean
+    }
 }
 
 /// One file that was read.

@@ -1,6 +1,6 @@
 //! `ConfigMaps` and Secrets, reduced to what may be kept.
 
-use super::{Kind, Mentions, Meta, Object, Text};
+use super::{Kind, Mentions, Meta, NetworkSettings, Object, Text};
 use crate::cert::CertificateFacts;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ pub struct ConfigMap {
     pub meta: Meta,
     /// Tokens found in all values.
     pub mentions: Mentions,
+    /// What well-known keys say about the cluster's network, if there are any.
+    pub network: Option<Box<NetworkSettings>>,
 }
 
 impl Object for ConfigMap {
@@ -33,15 +35,23 @@ struct RawConfigMap {
     data: BTreeMap<Text, Option<Text>>,
     /// Only in saved snapshots.
     netdoctor_mentions: Mentions,
+    /// Only in saved snapshots.
+    netdoctor_network: Option<Box<NetworkSettings>>,
 }
 
 impl<'de> Deserialize<'de> for ConfigMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawConfigMap::deserialize(deserializer)?;
         let mentions = Mentions::of(raw.data.values().flatten().map(|value| &**value));
+        let values = raw
+            .data
+            .iter()
+            .filter_map(|(key, value)| Some((&**key, value.as_deref()?)));
+        let network = NetworkSettings::of(values).map(Box::new);
         Ok(Self {
             meta: raw.metadata,
             mentions: mentions.merged(raw.netdoctor_mentions),
+            network: network.or(raw.netdoctor_network),
         })
     }
 }

@@ -34,6 +34,14 @@ impl<T: Object> Store<T> {
         self.items.shrink_to_fit();
     }
 
+    pub(super) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.items.retain(keep);
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.items.iter_mut()
+    }
+
     /// Number of objects.
     pub fn len(&self) -> usize {
         self.items.len()

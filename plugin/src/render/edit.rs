@@ -41,7 +41,11 @@ pub(super) fn place(document: &SourceDocument<'_>, patch: &Patch) -> Option<Vec<
     editor.compare("", &old, &new)?;
     let mut edits = editor.edits;
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
-    if edits.is_empty() || edits.windows(2).any(|pair| pair[0].range.end > pair[1].range.start) {
+    if edits.is_empty()
+        || edits
+            .windows(2)
+            .any(|pair| pair[0].range.end > pair[1].range.start)
+    {
         return None;
     }
     let edited = apply(slice, document.bytes.start, &edits)?;
@@ -75,12 +79,19 @@ impl Editor<'_, '_> {
         match (old, new) {
             (Value::Object(old), Value::Object(new)) => self.mappings(at, old, new),
             (Value::Array(old), Value::Array(new)) => self.lists(at, old, new),
-            (_, Value::Object(_) | Value::Array(_)) | (Value::Object(_) | Value::Array(_), _) => None,
+            (_, Value::Object(_) | Value::Array(_)) | (Value::Object(_) | Value::Array(_), _) => {
+                None
+            }
             _ => self.scalar(at, new),
         }
     }
 
-    fn mappings(&mut self, at: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> Option<()> {
+    fn mappings(
+        &mut self,
+        at: &str,
+        old: &Map<String, Value>,
+        new: &Map<String, Value>,
+    ) -> Option<()> {
         for (key, value) in old {
             let at = pointer::join(at, key);
             match new.get(key) {
@@ -100,8 +111,16 @@ impl Editor<'_, '_> {
     fn lists(&mut self, at: &str, old: &[Value], new: &[Value]) -> Option<()> {
         let front = old.iter().zip(new).take_while(|(a, b)| a == b).count();
         let (rest_old, rest_new) = (&old[front..], &new[front..]);
-        let back = rest_old.iter().rev().zip(rest_new.iter().rev()).take_while(|(a, b)| a == b).count();
-        let (gone, come) = (&rest_old[..rest_old.len() - back], &rest_new[..rest_new.len() - back]);
+        let back = rest_old
+            .iter()
+            .rev()
+            .zip(rest_new.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count();
+        let (gone, come) = (
+            &rest_old[..rest_old.len() - back],
+            &rest_new[..rest_new.len() - back],
+        );
         if gone.len() == come.len() {
             for (index, (old, new)) in gone.iter().zip(come).enumerate() {
                 self.compare(&format!("{at}/{}", front + index), old, new)?;
@@ -125,7 +144,10 @@ impl Editor<'_, '_> {
     fn span_with_key(&self, at: &str) -> Option<Span> {
         let key = self.document.spans.key(at)?;
         let value = self.document.spans.value(at)?;
-        Some(Span { start: key.start, end: value.end.max(key.end) })
+        Some(Span {
+            start: key.start,
+            end: value.end.max(key.end),
+        })
     }
 
     fn scalar(&mut self, at: &str, new: &Value) -> Option<()> {
@@ -134,8 +156,15 @@ impl Editor<'_, '_> {
         let written = std::str::from_utf8(self.document.text.get(start..end)?).ok()?;
         let text = write::scalar(new, written, self.is_json)?;
         // `key:` without a value: the place is right behind the colon.
-        let text = if span.is_empty() { format!(" {text}") } else { text };
-        self.edits.push(Edit { range: start..end, text });
+        let text = if span.is_empty() {
+            format!(" {text}")
+        } else {
+            text
+        };
+        self.edits.push(Edit {
+            range: start..end,
+            text,
+        });
         Some(())
     }
 
@@ -145,8 +174,17 @@ impl Editor<'_, '_> {
         Some(matches!(first, b'{' | b'['))
     }
 
-    fn add_key(&mut self, at: &str, old: &Map<String, Value>, key: &str, value: &Value) -> Option<()> {
-        let children: Vec<Span> = old.keys().filter_map(|key| self.span_with_key(&pointer::join(at, key))).collect();
+    fn add_key(
+        &mut self,
+        at: &str,
+        old: &Map<String, Value>,
+        key: &str,
+        value: &Value,
+    ) -> Option<()> {
+        let children: Vec<Span> = old
+            .keys()
+            .filter_map(|key| self.span_with_key(&pointer::join(at, key)))
+            .collect();
         if self.is_flow(at)? {
             let text = write::flow_entry(key, value, self.is_json);
             return self.add_in_flow(at, &children, &text);
@@ -162,23 +200,34 @@ impl Editor<'_, '_> {
     }
 
     fn add_items(&mut self, at: &str, length: usize, front: usize, items: &[Value]) -> Option<()> {
-        let children: Vec<Span> = (0..length).filter_map(|index| self.document.spans.value(&format!("{at}/{index}"))).collect();
+        let children: Vec<Span> = (0..length)
+            .filter_map(|index| self.document.spans.value(&format!("{at}/{index}")))
+            .collect();
         if self.is_flow(at)? {
             if front != length {
                 return None;
             }
-            let texts: Vec<String> = items.iter().map(|item| write::flow(item, self.is_json)).collect();
+            let texts: Vec<String> = items
+                .iter()
+                .map(|item| write::flow(item, self.is_json))
+                .collect();
             return self.add_in_flow(at, &children, &texts.join(", "));
         }
         let dash = self.dash(children.first()?.start.offset)?;
         let column = dash - self.line_start(dash);
-        let text: Option<Vec<String>> = items.iter().map(|item| write::block_item(item, column)).collect();
+        let text: Option<Vec<String>> = items
+            .iter()
+            .map(|item| write::block_item(item, column))
+            .collect();
         let text = text?.join("\n");
         match front.checked_sub(1) {
             Some(before) => self.insert_line_behind(children.get(before)?.end.offset, &text),
             None => {
                 let start = self.line_start(dash);
-                self.edits.push(Edit { range: start..start, text: format!("{text}\n") });
+                self.edits.push(Edit {
+                    range: start..start,
+                    text: format!("{text}\n"),
+                });
                 Some(())
             }
         }
@@ -186,17 +235,28 @@ impl Editor<'_, '_> {
 
     fn add_in_flow(&mut self, at: &str, children: &[Span], text: &str) -> Option<()> {
         let (offset, text) = match children.iter().map(|span| span.end.offset).max() {
-            None => (self.document.spans.value(at)?.start.offset + 1, text.to_owned()),
+            None => (
+                self.document.spans.value(at)?.start.offset + 1,
+                text.to_owned(),
+            ),
             Some(last) => {
                 let first = children.iter().map(|span| span.start.offset).min()?;
                 let line = self.line_start(first);
                 let indent = self.document.text.get(line..first)?;
-                let on_own_line = !indent.is_empty() && indent.iter().all(|byte| matches!(byte, b' ' | b'\t'));
-                let separator = if on_own_line { format!("\n{}", String::from_utf8_lossy(indent)) } else { " ".to_owned() };
+                let on_own_line =
+                    !indent.is_empty() && indent.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+                let separator = if on_own_line {
+                    format!("\n{}", String::from_utf8_lossy(indent))
+                } else {
+                    " ".to_owned()
+                };
                 (last, format!(",{separator}{text}"))
             }
         };
-        self.edits.push(Edit { range: offset..offset, text });
+        self.edits.push(Edit {
+            range: offset..offset,
+            text,
+        });
         Some(())
     }
 
@@ -210,7 +270,10 @@ impl Editor<'_, '_> {
             Some(length) => (from + length + 1, format!("{text}\n")),
             None => (self.document.text.len(), format!("\n{text}")),
         };
-        self.edits.push(Edit { range: at..at, text });
+        self.edits.push(Edit {
+            range: at..at,
+            text,
+        });
         Some(())
     }
 
@@ -220,20 +283,40 @@ impl Editor<'_, '_> {
         let (start, end) = (span.start.offset, span.end.offset);
         let text = self.document.text;
         if self.is_flow(parent)? {
-            let behind = text.get(end..)?.iter().position(|byte| !byte.is_ascii_whitespace())? + end;
+            let behind = text
+                .get(end..)?
+                .iter()
+                .position(|byte| !byte.is_ascii_whitespace())?
+                + end;
             let range = if text.get(behind) == Some(&b',') {
-                let next = text.get(behind + 1..)?.iter().position(|byte| !byte.is_ascii_whitespace())?;
+                let next = text
+                    .get(behind + 1..)?
+                    .iter()
+                    .position(|byte| !byte.is_ascii_whitespace())?;
                 start..behind + 1 + next
             } else {
-                let before = text.get(..start)?.iter().rposition(|byte| !byte.is_ascii_whitespace())?;
-                (if text.get(before) == Some(&b',') { before } else { start })..end
+                let before = text
+                    .get(..start)?
+                    .iter()
+                    .rposition(|byte| !byte.is_ascii_whitespace())?;
+                (if text.get(before) == Some(&b',') {
+                    before
+                } else {
+                    start
+                })..end
             };
-            self.edits.push(Edit { range, text: String::new() });
+            self.edits.push(Edit {
+                range,
+                text: String::new(),
+            });
             return Some(());
         }
         let first = self.dash(start).unwrap_or(start);
         let line = self.line_start(first);
-        let is_alone = text.get(line..first)?.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        let is_alone = text
+            .get(line..first)?
+            .iter()
+            .all(|byte| matches!(byte, b' ' | b'\t'));
         // The first key behind a dash shares its line with the list.
         let is_item = first != start;
         let is_list = self.document.spans.key(at).is_none();
@@ -241,20 +324,32 @@ impl Editor<'_, '_> {
             return None;
         }
         let rest = text.get(end..)?;
-        let end = end + rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-        self.edits.push(Edit { range: line..end, text: String::new() });
+        let end = end
+            + rest
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(rest.len(), |at| at + 1);
+        self.edits.push(Edit {
+            range: line..end,
+            text: String::new(),
+        });
         Some(())
     }
 
     /// The dash of a list item that begins at an offset.
     fn dash(&self, offset: usize) -> Option<usize> {
         let before = self.document.text.get(..offset)?;
-        let at = before.iter().rposition(|byte| !matches!(byte, b' ' | b'\n' | b'\r'))?;
+        let at = before
+            .iter()
+            .rposition(|byte| !matches!(byte, b' ' | b'\n' | b'\r'))?;
         (before[at] == b'-').then_some(at)
     }
 
     fn line_start(&self, offset: usize) -> usize {
         let before = self.document.text.get(..offset).unwrap_or_default();
-        before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+        before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1)
     }
 }

@@ -18,8 +18,17 @@ pub(super) fn annotations(outcome: &Outcome<'_>) -> String {
         text.push_str(&problem_command(problem));
     }
     for group in view::open(&outcome.report.not_checked) {
-        let message = format!("{} {}: {}", group.codes.join(", "), group.outcome.as_str(), group.reason);
-        text.push_str(&command("notice", &[("title", "not checked".to_owned())], &message));
+        let message = format!(
+            "{} {}: {}",
+            group.codes.join(", "),
+            group.outcome.as_str(),
+            group.reason
+        );
+        text.push_str(&command(
+            "notice",
+            &[("title", "not checked".to_owned())],
+            &message,
+        ));
     }
     for finding in view::blocks(outcome) {
         text.push_str(&finding_command(outcome, finding));
@@ -34,7 +43,11 @@ fn problem_command(problem: &InputProblem) -> String {
     }
     properties.extend(problem.line.map(|line| ("line", line.to_string())));
     properties.extend(problem.column.map(|column| ("col", column.to_string())));
-    command(if problem.fatal { "error" } else { "warning" }, &properties, &problem.message)
+    command(
+        if problem.fatal { "error" } else { "warning" },
+        &properties,
+        &problem.message,
+    )
 }
 
 fn finding_command(outcome: &Outcome<'_>, finding: &Finding) -> String {
@@ -49,7 +62,10 @@ fn finding_command(outcome: &Outcome<'_>, finding: &Finding) -> String {
         ]),
         None => message = format!("{}: {message}", view::object(outcome, &finding.subject)),
     }
-    properties.push(("title", format!("{} {}", finding.rule.code, finding.rule.name)));
+    properties.push((
+        "title",
+        format!("{} {}", finding.rule.code, finding.rule.name),
+    ));
     command(word(finding.severity), &properties, &message)
 }
 
@@ -65,14 +81,27 @@ fn word(severity: Severity) -> &'static str {
 fn command(word: &str, properties: &[(&str, String)], message: &str) -> String {
     let properties: Vec<String> = properties
         .iter()
-        .map(|(name, value)| format!("{name}={}", data(&sanitize_line(value)).replace(':', "%3A").replace(',', "%2C")))
+        .map(|(name, value)| {
+            format!(
+                "{name}={}",
+                data(&sanitize_line(value))
+                    .replace(':', "%3A")
+                    .replace(',', "%2C")
+            )
+        })
         .collect();
     let gap = if properties.is_empty() { "" } else { " " };
-    format!("::{word}{gap}{}::{}\n", properties.join(","), data(&sanitize(message)))
+    format!(
+        "::{word}{gap}{}::{}\n",
+        properties.join(","),
+        data(&sanitize(message))
+    )
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// The table.
@@ -80,7 +109,12 @@ pub(super) fn step_summary(outcome: &Outcome<'_>) -> String {
     let blocks = view::blocks(outcome);
     let mut text = String::from("### kubectl netdoctor\n\n");
     let checks = view::checks(outcome.report.rules.iter());
-    let of = |severity| blocks.iter().filter(|finding| finding.severity == severity).count();
+    let of = |severity| {
+        blocks
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     text.push_str(&format!(
         "{}, {}, {} info · {} passed, {} unknown, {} skipped · {} allowed\n",
         count(of(Severity::Error), "error"),
@@ -96,21 +130,38 @@ pub(super) fn step_summary(outcome: &Outcome<'_>) -> String {
     }
     for finding in blocks.iter().take(ROWS) {
         let place = cell(&lines::place(outcome, finding));
-        text.push_str(&format!("| {} | {} | {place} | {} |\n", finding.severity, finding.rule.code, cell(&finding.message)));
+        text.push_str(&format!(
+            "| {} | {} | {place} | {} |\n",
+            finding.severity,
+            finding.rule.code,
+            cell(&finding.message)
+        ));
     }
     if blocks.len() > ROWS {
-        text.push_str(&format!("\n{} more: see the other outputs.\n", blocks.len() - ROWS));
+        text.push_str(&format!(
+            "\n{} more: see the other outputs.\n",
+            blocks.len() - ROWS
+        ));
     }
     for problem in outcome.problems.iter().filter(|problem| problem.fatal) {
         let place = lines::position(&problem.file, problem.line, problem.column);
-        text.push_str(&format!("\n- not read: {} {}\n", cell(&place), cell(&problem.message)));
+        text.push_str(&format!(
+            "\n- not read: {} {}\n",
+            cell(&place),
+            cell(&problem.message)
+        ));
     }
     let open = view::open(&outcome.report.not_checked);
     if !open.is_empty() {
         text.push('\n');
     }
     for group in open {
-        text.push_str(&format!("- {}: {} ({})\n", group.outcome.as_str(), cell(group.reason), group.codes.join(", ")));
+        text.push_str(&format!(
+            "- {}: {} ({})\n",
+            group.outcome.as_str(),
+            cell(group.reason),
+            group.codes.join(", ")
+        ));
     }
     text
 }

@@ -45,7 +45,11 @@ fn problems(outcome: &Outcome<'_>, style: Style) -> Option<String> {
         .problems
         .iter()
         .map(|problem| {
-            let (word, ansi) = if problem.fatal { ("error", RED) } else { ("warning", YELLOW) };
+            let (word, ansi) = if problem.fatal {
+                ("error", RED)
+            } else {
+                ("warning", YELLOW)
+            };
             prefixed(style, word, ansi, &located(style, problem))
         })
         .collect();
@@ -74,7 +78,11 @@ fn located(style: Style, problem: &InputProblem) -> String {
 }
 
 fn prefixed(style: Style, word: &str, ansi: anstyle::Style, text: &str) -> String {
-    format!("{}: {}", style.paint(ansi, word), style.hang(text, word.len() + 2))
+    format!(
+        "{}: {}",
+        style.paint(ansi, word),
+        style.hang(text, word.len() + 2)
+    )
 }
 
 /// What this is about.
@@ -91,9 +99,16 @@ fn header(outcome: &Outcome<'_>, style: Style) -> String {
         parts.push(format!("context {context}"));
     }
     if spec.mode == Mode::Check {
-        parts.push(spec.namespace.as_ref().map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}")));
+        parts.push(spec.namespace.as_ref().map_or_else(
+            || "all namespaces".to_owned(),
+            |name| format!("namespace {name}"),
+        ));
     }
-    parts.extend(spec.selector.as_ref().map(|selector| format!("selector {selector}")));
+    parts.extend(
+        spec.selector
+            .as_ref()
+            .map(|selector| format!("selector {selector}")),
+    );
     parts.extend(spec.targets.iter().cloned());
     parts.push(super::text::count(outcome.report.objects, "object"));
     parts.push(super::text::count(outcome.report.rules.len(), "check"));

@@ -16,7 +16,11 @@ enum State {
     Passed,
     /// A finding below the threshold: told, but no failure.
     Told(String),
-    Failed { kind: &'static str, message: String, body: String },
+    Failed {
+        kind: &'static str,
+        message: String,
+        body: String,
+    },
     Skipped(String),
     Error(String),
 }
@@ -29,10 +33,14 @@ struct Case {
 /// The document.
 pub(super) fn render(outcome: &Outcome<'_>) -> String {
     let mut suites: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
-    let problems = outcome.problems.iter().filter(|problem| problem.fatal).map(|problem| Case {
-        name: lines::position(&problem.file, problem.line, problem.column),
-        state: State::Error(problem.message.clone()),
-    });
+    let problems = outcome
+        .problems
+        .iter()
+        .filter(|problem| problem.fatal)
+        .map(|problem| Case {
+            name: lines::position(&problem.file, problem.line, problem.column),
+            state: State::Error(problem.message.clone()),
+        });
     let problems: Vec<Case> = problems.collect();
     if !problems.is_empty() {
         suites.insert("input", problems);
@@ -42,7 +50,10 @@ pub(super) fn render(outcome: &Outcome<'_>) -> String {
     }
     let all = suites.values().flatten();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    text.push_str(&format!("<testsuites name=\"kubectl netdoctor\"{} time=\"0\">\n", counts(all)));
+    text.push_str(&format!(
+        "<testsuites name=\"kubectl netdoctor\"{} time=\"0\">\n",
+        counts(all)
+    ));
     for (name, cases) in &suites {
         text.push_str(&suite(outcome, name, cases));
     }
@@ -55,17 +66,31 @@ fn cases<'a>(outcome: &Outcome<'a>) -> Vec<(&'a str, Case)> {
     let index = view::index(outcome);
     let mut cases: Vec<(&'a str, Case)> = Vec::new();
     for finding in outcome.shown() {
-        let cause = finding.explained_by.as_deref().and_then(|cause| index.get(cause)?.first().copied());
+        let cause = finding
+            .explained_by
+            .as_deref()
+            .and_then(|cause| index.get(cause)?.first().copied());
         let state = match cause.filter(|cause| cause.severity >= outcome.spec.min_severity) {
-            Some(cause) => State::Skipped(format!("explained by {}: {}", cause.rule.code, cause.message)),
+            Some(cause) => State::Skipped(format!(
+                "explained by {}: {}",
+                cause.rule.code, cause.message
+            )),
             None => finding_state(outcome, finding),
         };
         let name = format!("{} {}", finding.rule.code, lines::place(outcome, finding));
         cases.push((finding.rule.area(), Case { name, state }));
     }
     for entry in &report.suppressed {
-        let reason = entry.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let name = format!("{} {}", entry.finding.rule.code, view::object(outcome, &entry.finding.subject));
+        let reason = entry
+            .reason
+            .as_deref()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let name = format!(
+            "{} {}",
+            entry.finding.rule.code,
+            view::object(outcome, &entry.finding.subject)
+        );
         let state = State::Skipped(format!("allowed by {}{reason}", entry.by));
         cases.push((entry.finding.rule.area(), Case { name, state }));
     }
@@ -81,10 +106,18 @@ fn cases<'a>(outcome: &Outcome<'a>) -> Vec<(&'a str, Case)> {
         };
         cases.push((area, Case { name, state }));
     }
-    let is_passed = |count: &&netdoctor_engine::report::RuleCount| count.ok > 0 && count.violated == 0 && count.unknown == 0;
+    let is_passed = |count: &&netdoctor_engine::report::RuleCount| {
+        count.ok > 0 && count.violated == 0 && count.unknown == 0
+    };
     for count in report.rules.iter().filter(is_passed) {
         let name = format!("{} {}", count.rule.code, count.rule.name);
-        cases.push((count.rule.area(), Case { name, state: State::Passed }));
+        cases.push((
+            count.rule.area(),
+            Case {
+                name,
+                state: State::Passed,
+            },
+        ));
     }
     cases
 }
@@ -94,7 +127,11 @@ fn finding_state(outcome: &Outcome<'_>, finding: &Finding) -> State {
     // Errors fail whatever the threshold of the exit code is: a view of test results has no other way to show them.
     let threshold = outcome.spec.fail_on.unwrap_or(Severity::Error);
     if finding.severity >= threshold {
-        State::Failed { kind: finding.severity.as_str(), message: finding.message.clone(), body }
+        State::Failed {
+            kind: finding.severity.as_str(),
+            message: finding.message.clone(),
+            body,
+        }
     } else {
         State::Told(format!("{}: {body}", finding.severity))
     }
@@ -115,9 +152,16 @@ fn counts<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
 }
 
 fn suite(outcome: &Outcome<'_>, name: &str, cases: &[Case]) -> String {
-    let mut text = format!("  <testsuite name=\"{}\"{} time=\"0\">\n    <properties>\n", attribute(name), counts(cases.iter()));
+    let mut text = format!(
+        "  <testsuite name=\"{}\"{} time=\"0\">\n    <properties>\n",
+        attribute(name),
+        counts(cases.iter())
+    );
     let mut property = |name: &str, value: &str| {
-        text.push_str(&format!("      <property name=\"{name}\" value=\"{}\"/>\n", attribute(value)));
+        text.push_str(&format!(
+            "      <property name=\"{name}\" value=\"{}\"/>\n",
+            attribute(value)
+        ));
     };
     property("version", env!("CARGO_PKG_VERSION"));
     if let Some(context) = &outcome.spec.context {
@@ -132,17 +176,27 @@ fn suite(outcome: &Outcome<'_>, name: &str, cases: &[Case]) -> String {
         Mode::Lint => "netdoctor.lint",
     };
     for case in cases {
-        let head = format!("    <testcase name=\"{}\" classname=\"{class}\" time=\"0\"", attribute(&case.name));
+        let head = format!(
+            "    <testcase name=\"{}\" classname=\"{class}\" time=\"0\"",
+            attribute(&case.name)
+        );
         let inside = match &case.state {
             State::Passed => None,
             State::Told(body) => Some(format!("<system-out>{}</system-out>", content(body))),
-            State::Failed { kind, message, body } => Some(format!(
+            State::Failed {
+                kind,
+                message,
+                body,
+            } => Some(format!(
                 "<failure message=\"{}\" type=\"{kind}\">{}</failure>",
                 attribute(message),
                 content(body)
             )),
             State::Skipped(reason) => Some(format!("<skipped message=\"{}\"/>", attribute(reason))),
-            State::Error(reason) => Some(format!("<error message=\"{}\" type=\"unknown\"/>", attribute(reason))),
+            State::Error(reason) => Some(format!(
+                "<error message=\"{}\" type=\"unknown\"/>",
+                attribute(reason)
+            )),
         };
         match inside {
             None => text.push_str(&format!("{head}/>\n")),

@@ -19,7 +19,10 @@ pub(super) fn short(outcome: &Outcome<'_>) -> String {
         let place = place(outcome, finding);
         let (severity, code) = (finding.severity, finding.rule.code);
         let message = sanitize_line(&finding.message);
-        text.push_str(&format!("{}: {severity}[{code}]: {message}\n", sanitize_line(&place)));
+        text.push_str(&format!(
+            "{}: {severity}[{code}]: {message}\n",
+            sanitize_line(&place)
+        ));
     }
     text
 }
@@ -60,7 +63,11 @@ pub(super) fn position(file: &str, line: Option<u32>, column: Option<u32>) -> St
 /// Where a finding is: a place in a file, or the object.
 pub(super) fn place(outcome: &Outcome<'_>, finding: &Finding) -> String {
     match view::main_place(outcome, finding) {
-        Some(place) => position(place.file, Some(place.span.start.line), Some(place.span.start.column)),
+        Some(place) => position(
+            place.file,
+            Some(place.span.start.line),
+            Some(place.span.start.column),
+        ),
         None => view::object(outcome, &finding.subject),
     }
 }

@@ -230,15 +230,23 @@ fn document<'o>(outcome: &'o Outcome<'_>) -> Document<'o> {
         api_version: "netdoctor.io/v1alpha1",
         kind: "CheckReport",
         schema_version: view::SCHEMA_VERSION,
-        metadata: Metadata { now: report.now.to_string() },
-        tool: Tool { name: "kubectl-netdoctor", version: env!("CARGO_PKG_VERSION") },
+        metadata: Metadata {
+            now: report.now.to_string(),
+        },
+        tool: Tool {
+            name: "kubectl-netdoctor",
+            version: env!("CARGO_PKG_VERSION"),
+        },
         spec: spec(outcome),
         summary: summary(outcome),
         status: Status {
             verdict: outcome.verdict.as_str(),
             exit_code: outcome.verdict.exit_code(),
         },
-        findings: outcome.shown().map(|shown| finding(outcome, shown)).collect(),
+        findings: outcome
+            .shown()
+            .map(|shown| finding(outcome, shown))
+            .collect(),
         not_checked: report.not_checked.iter().map(not_checked).collect(),
         suppressed: report.suppressed.iter().map(suppressed).collect(),
         problems: outcome.problems.iter().map(problem).collect(),
@@ -269,7 +277,12 @@ fn spec<'o>(outcome: &'o Outcome<'_>) -> Spec<'o> {
 fn summary(outcome: &Outcome<'_>) -> Summary {
     let report = outcome.report;
     let blocks = view::blocks(outcome);
-    let of = |severity| blocks.iter().filter(|finding| finding.severity == severity).count();
+    let of = |severity| {
+        blocks
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     let shown = outcome.shown().count();
     let checks = view::checks(report.rules.iter());
     Summary {
@@ -301,7 +314,11 @@ fn finding<'o>(outcome: &'o Outcome<'_>, finding: &'o Finding) -> FindingView<'o
         subject: object(&finding.subject),
         message: &finding.message,
         notes: &finding.notes,
-        labels: finding.labels.iter().map(|shown| label(outcome, shown)).collect(),
+        labels: finding
+            .labels
+            .iter()
+            .map(|shown| label(outcome, shown))
+            .collect(),
         fixes: finding.fixes.iter().map(fix).collect(),
         explains: &finding.explains,
         explained_by: finding.explained_by.as_deref(),
@@ -336,12 +353,19 @@ fn label<'o>(outcome: &'o Outcome<'_>, label: &'o Label) -> LabelView<'o> {
 
 fn fix(fix: &Fix) -> FixView<'_> {
     // For an object of a file, kubectl patch would change something else: what the cluster holds.
-    let is_live = fix.object.as_ref().is_some_and(|object| object.origin == Origin::Live);
+    let is_live = fix
+        .object
+        .as_ref()
+        .is_some_and(|object| object.origin == Origin::Live);
     FixView {
         class: fix.class.as_str(),
         title: &fix.title,
         object: fix.object.as_ref().map(object),
-        command: if is_live { view::command(fix) } else { fix.command.clone() },
+        command: if is_live {
+            view::command(fix)
+        } else {
+            fix.command.clone()
+        },
         patch: (!fix.patch.0.is_empty()).then_some(&fix.patch),
     }
 }

@@ -178,12 +178,18 @@ pub(super) fn render(outcome: &Outcome<'_>) -> io::Result<String> {
         .chain(blocks.iter().map(|(finding, _)| finding.rule))
         .map(|rule| (rule.code, rule))
         .collect();
-    let described: Vec<&'static Rule> = codes.iter().filter_map(|code| known.get(code).copied().or_else(|| rules::find(code))).collect();
+    let described: Vec<&'static Rule> = codes
+        .iter()
+        .filter_map(|code| known.get(code).copied().or_else(|| rules::find(code)))
+        .collect();
     let mut repeated: BTreeMap<&str, usize> = BTreeMap::new();
     let results = blocks.iter().map(|(finding, place)| {
         let number = repeated.entry(&finding.fingerprint).or_default();
         *number += 1;
-        let index = described.iter().position(|rule| rule.code == finding.rule.code).unwrap_or_default();
+        let index = described
+            .iter()
+            .position(|rule| rule.code == finding.rule.code)
+            .unwrap_or_default();
         result(outcome, finding, place, index, *number)
     });
     let log = Log {
@@ -191,8 +197,12 @@ pub(super) fn render(outcome: &Outcome<'_>) -> io::Result<String> {
         version: "2.1.0",
         runs: [Run {
             results: results.collect(),
-            tool: Tool { driver: driver(&described) },
-            automation_details: AutomationDetails { id: "kubectl-netdoctor/lint/" },
+            tool: Tool {
+                driver: driver(&described),
+            },
+            automation_details: AutomationDetails {
+                id: "kubectl-netdoctor/lint/",
+            },
             column_kind: "unicodeCodePoints",
             invocations: [invocation(outcome)],
         }],
@@ -212,15 +222,28 @@ fn driver(described: &[&'static Rule]) -> Driver {
 
 fn descriptor(rule: &'static Rule) -> Descriptor {
     let severity = rule.lint.or(rule.check).unwrap_or(Severity::Warning);
-    let page = if rule.page.trim().is_empty() { rule.summary } else { rule.page };
+    let page = if rule.page.trim().is_empty() {
+        rule.summary
+    } else {
+        rule.page
+    };
     let full = section(rule.page, "What it does").unwrap_or(rule.summary);
     Descriptor {
         id: rule.code,
         name: rule.name,
-        short_description: Text { text: shortened(rule.summary) },
-        full_description: Text { text: shortened(full) },
-        help: Help { text: page.to_owned(), markdown: page.to_owned() },
-        default_configuration: Configuration { level: level(severity) },
+        short_description: Text {
+            text: shortened(rule.summary),
+        },
+        full_description: Text {
+            text: shortened(full),
+        },
+        help: Help {
+            text: page.to_owned(),
+            markdown: page.to_owned(),
+        },
+        default_configuration: Configuration {
+            level: level(severity),
+        },
         properties: Properties {
             tags: vec!["kubernetes", "network", area_name(rule.area())],
             precision: match rule.confidence {
@@ -260,24 +283,43 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn result(outcome: &Outcome<'_>, finding: &Finding, place: &Place<'_>, rule_index: usize, number: usize) -> SarifResult {
+fn result(
+    outcome: &Outcome<'_>,
+    finding: &Finding,
+    place: &Place<'_>,
+    rule_index: usize,
+    number: usize,
+) -> SarifResult {
     let related = finding.labels.iter().skip(1).filter_map(|label| {
         let place = outcome.sources.place(label)?;
-        let message = (!label.text.is_empty()).then(|| Text { text: label.text.clone() });
-        Some(Location { message, ..location(&place) })
+        let message = (!label.text.is_empty()).then(|| Text {
+            text: label.text.clone(),
+        });
+        Some(Location {
+            message,
+            ..location(&place)
+        })
     });
-    let related = related.enumerate().map(|(index, location)| Location { id: Some(index + 1), ..location });
+    let related = related.enumerate().map(|(index, location)| Location {
+        id: Some(index + 1),
+        ..location
+    });
     SarifResult {
         rule_id: finding.rule.code,
         rule_index,
         level: level(finding.severity),
-        message: Text { text: view::paragraph(finding) },
+        message: Text {
+            text: view::paragraph(finding),
+        },
         locations: [location(place)],
         related_locations: related.collect(),
         // Nothing in it depends on lines, so that an edit above a finding does not make it new. Two files may hold variants of one object.
         partial_fingerprints: BTreeMap::from([
             ("netdoctor/v1", finding.fingerprint.clone()),
-            ("primaryLocationLineHash", format!("{}:{number}", finding.fingerprint)),
+            (
+                "primaryLocationLineHash",
+                format!("{}:{number}", finding.fingerprint),
+            ),
         ]),
     }
 }
@@ -286,7 +328,9 @@ fn location(place: &Place<'_>) -> Location {
     Location {
         id: None,
         physical_location: PhysicalLocation {
-            artifact_location: ArtifactLocation { uri: uri(place.file) },
+            artifact_location: ArtifactLocation {
+                uri: uri(place.file),
+            },
             region: Some(Region {
                 start_line: place.span.start.line,
                 start_column: place.span.start.column,
@@ -300,12 +344,20 @@ fn location(place: &Place<'_>) -> Location {
 
 /// A file name as a URI: relative ones stay relative to where the run started.
 fn uri(file: &str) -> String {
-    let slashes = if cfg!(windows) { file.replace('\\', "/") } else { file.to_owned() };
+    let slashes = if cfg!(windows) {
+        file.replace('\\', "/")
+    } else {
+        file.to_owned()
+    };
     let mut path = slashes.as_str();
     while let Some(rest) = path.strip_prefix("./") {
         path = rest.trim_start_matches('/');
     }
-    let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
+    let mut uri = if path.starts_with('/') {
+        "file://".to_owned()
+    } else {
+        String::new()
+    };
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
@@ -319,12 +371,17 @@ fn uri(file: &str) -> String {
 fn invocation(outcome: &Outcome<'_>) -> Invocation {
     let problems = outcome.problems.iter().map(problem);
     let open = outcome.report.not_checked.iter().map(not_checked);
-    let warnings = outcome.report.warnings.iter().filter(|text| !text.is_empty()).map(|text| Notification {
-        level: "warning",
-        message: Text { text: text.clone() },
-        associated_rule: None,
-        locations: Vec::new(),
-    });
+    let warnings = outcome
+        .report
+        .warnings
+        .iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| Notification {
+            level: "warning",
+            message: Text { text: text.clone() },
+            associated_rule: None,
+            locations: Vec::new(),
+        });
     Invocation {
         execution_successful: outcome.verdict != Verdict::Failed,
         exit_code: outcome.verdict.exit_code(),
@@ -335,26 +392,49 @@ fn invocation(outcome: &Outcome<'_>) -> Invocation {
 fn problem(problem: &InputProblem) -> Notification {
     let region = problem.line.map(|line| {
         let column = problem.column.unwrap_or(1);
-        Region { start_line: line, start_column: column, end_line: line, end_column: column }
+        Region {
+            start_line: line,
+            start_column: column,
+            end_line: line,
+            end_column: column,
+        }
     });
     let location = (!problem.file.is_empty()).then(|| Location {
         id: None,
-        physical_location: PhysicalLocation { artifact_location: ArtifactLocation { uri: uri(&problem.file) }, region },
+        physical_location: PhysicalLocation {
+            artifact_location: ArtifactLocation {
+                uri: uri(&problem.file),
+            },
+            region,
+        },
         message: None,
     });
     Notification {
         level: if problem.fatal { "error" } else { "warning" },
-        message: Text { text: problem.message.clone() },
+        message: Text {
+            text: problem.message.clone(),
+        },
         associated_rule: None,
         locations: location.into_iter().collect(),
     }
 }
 
 fn not_checked(entry: &NotChecked) -> Notification {
-    let about = entry.subject.as_ref().map(|subject| format!(" ({subject})")).unwrap_or_default();
+    let about = entry
+        .subject
+        .as_ref()
+        .map(|subject| format!(" ({subject})"))
+        .unwrap_or_default();
     Notification {
         level: "note",
-        message: Text { text: format!("{} {}: {}{about}", entry.code, entry.outcome.as_str(), entry.reason) },
+        message: Text {
+            text: format!(
+                "{} {}: {}{about}",
+                entry.code,
+                entry.outcome.as_str(),
+                entry.reason
+            ),
+        },
         associated_rule: Some(Reference { id: entry.code }),
         locations: Vec::new(),
     }

@@ -134,7 +134,10 @@ mod tests {
     fn wrapped_text_keeps_long_words() {
         assert_eq!(wrap("a bc d", 3), ["a", "bc", "d"]);
         assert_eq!(wrap("a bc d", 4), ["a bc", "d"]);
-        assert_eq!(wrap("x kubectl-get-nodes y", 4), ["x", "kubectl-get-nodes", "y"]);
+        assert_eq!(
+            wrap("x kubectl-get-nodes y", 4),
+            ["x", "kubectl-get-nodes", "y"]
+        );
         assert_eq!(wrap("", 4), [""]);
     }
 

@@ -17,7 +17,10 @@ pub(super) const SCHEMA_VERSION: &str = "1.0";
 
 /// Findings that get a block of their own: all that are shown, except those that another shown finding explains.
 pub(super) fn blocks<'a>(outcome: &Outcome<'a>) -> Vec<&'a Finding> {
-    let shown: BTreeSet<&str> = outcome.shown().map(|finding| &*finding.fingerprint).collect();
+    let shown: BTreeSet<&str> = outcome
+        .shown()
+        .map(|finding| &*finding.fingerprint)
+        .collect();
     outcome
         .shown()
         .filter(|finding| {
@@ -76,7 +79,11 @@ pub(super) fn few_names(names: impl Iterator<Item = String>) -> String {
     let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
     let more = names.len() - shown.len();
     let list = shown.join(", ");
-    if more == 0 { list } else { format!("{list} and {more} more") }
+    if more == 0 {
+        list
+    } else {
+        format!("{list} and {more} more")
+    }
 }
 
 /// `type/name`, and the namespace as a flag where it is not the one that was asked for.
@@ -136,10 +143,21 @@ pub(super) fn paragraph(finding: &Finding) -> String {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.notes.iter().map(|note| format!("note: {note}")));
     if !finding.explains.is_empty() {
-        lines.push(format!("explains: {}", super::text::count(finding.explains.len(), "other finding")));
+        lines.push(format!(
+            "explains: {}",
+            super::text::count(finding.explains.len(), "other finding")
+        ));
     }
-    lines.extend(finding.fixes.first().map(|fix| format!("fix: {}{}", fix.title, class_note(fix.class))));
-    lines.push(format!("more: kubectl netdoctor explain {}", finding.rule.code));
+    lines.extend(
+        finding
+            .fixes
+            .first()
+            .map(|fix| format!("fix: {}{}", fix.title, class_note(fix.class))),
+    );
+    lines.push(format!(
+        "more: kubectl netdoctor explain {}",
+        finding.rule.code
+    ));
     lines.join("\n")
 }
 
@@ -156,17 +174,29 @@ pub(super) fn command(fix: &Fix) -> Option<String> {
     if !object.namespace.is_empty() {
         words.extend(["-n".to_owned(), shell(&object.namespace)]);
     }
-    words.extend(["patch".to_owned(), shell(&short_type(object)), shell(&object.name)]);
-    words.extend(["--type=json".to_owned(), "-p".to_owned(), shell(&patch_text(&fix.patch))]);
+    words.extend([
+        "patch".to_owned(),
+        shell(&short_type(object)),
+        shell(&object.name),
+    ]);
+    words.extend([
+        "--type=json".to_owned(),
+        "-p".to_owned(),
+        shell(&patch_text(&fix.patch)),
+    ]);
     Some(words.join(" "))
 }
 
 /// The type without its group where kubectl finds it so.
 fn short_type(object: &ObjectRef) -> String {
     match object.group() {
-        "" | "apps" | "batch" | "autoscaling" | "networking.k8s.io" | "discovery.k8s.io" | "admissionregistration.k8s.io" => {
-            object.kind.to_ascii_lowercase()
-        }
+        ""
+        | "apps"
+        | "batch"
+        | "autoscaling"
+        | "networking.k8s.io"
+        | "discovery.k8s.io"
+        | "admissionregistration.k8s.io" => object.kind.to_ascii_lowercase(),
         _ => resource_type(object),
     }
 }
@@ -200,13 +230,15 @@ pub(super) struct Open<'a> {
 pub(super) fn open<'a>(entries: &'a [NotChecked]) -> Vec<Open<'a>> {
     let mut groups: BTreeMap<(NoVerdict, &'a str), Open<'a>> = BTreeMap::new();
     for entry in entries {
-        let group = groups.entry((entry.outcome, &entry.reason)).or_insert(Open {
-            outcome: entry.outcome,
-            reason: &entry.reason,
-            codes: Vec::new(),
-            subject: entry.subject.as_ref(),
-            count: 0,
-        });
+        let group = groups
+            .entry((entry.outcome, &entry.reason))
+            .or_insert(Open {
+                outcome: entry.outcome,
+                reason: &entry.reason,
+                codes: Vec::new(),
+                subject: entry.subject.as_ref(),
+                count: 0,
+            });
         if !group.codes.contains(&entry.code) {
             group.codes.push(entry.code);
         }
@@ -232,7 +264,9 @@ pub(super) struct Checks {
 }
 
 /// Sorts rules by what came out: a rule that was violated somewhere failed, one that is open somewhere is open.
-pub(super) fn checks<'a>(rules: impl Iterator<Item = &'a netdoctor_engine::report::RuleCount>) -> Checks {
+pub(super) fn checks<'a>(
+    rules: impl Iterator<Item = &'a netdoctor_engine::report::RuleCount>,
+) -> Checks {
     let mut checks = Checks::default();
     for rule in rules {
         let slot = if rule.violated > 0 {
@@ -257,8 +291,14 @@ mod tests {
 
     #[test]
     fn pointers_become_fields() {
-        assert_eq!(field("/spec/ports/0/targetPort"), "spec.ports[0].targetPort");
-        assert_eq!(field("/metadata/annotations/a.b~1c"), "metadata.annotations[\"a.b/c\"]");
+        assert_eq!(
+            field("/spec/ports/0/targetPort"),
+            "spec.ports[0].targetPort"
+        );
+        assert_eq!(
+            field("/metadata/annotations/a.b~1c"),
+            "metadata.annotations[\"a.b/c\"]"
+        );
         assert_eq!(field(""), "");
     }
 

@@ -42,7 +42,10 @@ pub(super) fn flow(value: &Value, is_json: bool) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(key, value)| flow_entry(key, value, false)).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| flow_entry(key, value, false))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
         _ => value.to_string(),
@@ -127,7 +130,10 @@ mod tests {
     #[test]
     fn scalars_keep_the_style() {
         assert_eq!(scalar(&json!("http"), "htpp", false).unwrap(), "http");
-        assert_eq!(scalar(&json!("http"), "\"htpp\"", false).unwrap(), "\"http\"");
+        assert_eq!(
+            scalar(&json!("http"), "\"htpp\"", false).unwrap(),
+            "\"http\""
+        );
         assert_eq!(scalar(&json!("it's"), "'x'", false).unwrap(), "'it''s'");
         assert_eq!(scalar(&json!("yes"), "x", false).unwrap(), "\"yes\"");
         assert_eq!(scalar(&json!("8080"), "x", false).unwrap(), "\"8080\"");

@@ -13,13 +13,17 @@ const REASONS: usize = 5;
 
 /// Areas in the order of their cost and reach: what stands on its own first, what depends on much last.
 const ORDER: [&str; 18] = [
-    "API", "WHK", "NOD", "CNI", "MTU", "KPX", "DNS", "HST", "WKL", "PRB", "SVC", "POL", "ING", "GWY", "LBA", "TLS", "EGR", "FWD",
+    "API", "WHK", "NOD", "CNI", "MTU", "KPX", "DNS", "HST", "WKL", "PRB", "SVC", "POL", "ING",
+    "GWY", "LBA", "TLS", "EGR", "FWD",
 ];
 
 /// One line per area that had something to check.
 pub(super) fn lines(outcome: &Outcome<'_>, style: Style) -> Option<String> {
     let areas = areas(outcome);
-    let wide = areas.iter().map(|area| columns(area_name(area.code))).max()?;
+    let wide = areas
+        .iter()
+        .map(|area| columns(area_name(area.code)))
+        .max()?;
     let lines: Vec<String> = areas
         .iter()
         .map(|area| {
@@ -48,14 +52,34 @@ fn areas(outcome: &Outcome<'_>) -> Vec<Area> {
     let rules = &outcome.report.rules;
     let mut codes: Vec<&'static str> = rules.iter().map(|count| count.rule.area()).collect();
     codes.dedup();
-    codes.sort_by_key(|code| (ORDER.iter().position(|known| known == code).unwrap_or(ORDER.len()), *code));
+    codes.sort_by_key(|code| {
+        (
+            ORDER
+                .iter()
+                .position(|known| known == code)
+                .unwrap_or(ORDER.len()),
+            *code,
+        )
+    });
     codes.dedup();
     let blocks = view::blocks(outcome);
     let build = |code: &&'static str| {
         let in_area = || rules.iter().filter(|count| count.rule.area() == *code);
-        let here = |severity| blocks.iter().filter(|finding| finding.rule.area() == *code && finding.severity == severity).count();
-        let shown: Vec<_> = outcome.shown().filter(|finding| finding.rule.area() == *code).collect();
-        let (errors, warnings, infos) = (here(Severity::Error), here(Severity::Warning), here(Severity::Info));
+        let here = |severity| {
+            blocks
+                .iter()
+                .filter(|finding| finding.rule.area() == *code && finding.severity == severity)
+                .count()
+        };
+        let shown: Vec<_> = outcome
+            .shown()
+            .filter(|finding| finding.rule.area() == *code)
+            .collect();
+        let (errors, warnings, infos) = (
+            here(Severity::Error),
+            here(Severity::Warning),
+            here(Severity::Info),
+        );
         Area {
             code,
             checks: view::checks(in_area()),
@@ -64,10 +88,17 @@ fn areas(outcome: &Outcome<'_>) -> Vec<Area> {
             infos,
             explained: shown.len() - errors - warnings - infos,
             worst: shown.iter().map(|finding| finding.severity).max(),
-            passed: in_area().filter(|count| is_passed(count)).map(|count| count.rule.code).collect(),
+            passed: in_area()
+                .filter(|count| is_passed(count))
+                .map(|count| count.rule.code)
+                .collect(),
         }
     };
-    codes.iter().map(build).filter(Area::has_something).collect()
+    codes
+        .iter()
+        .map(build)
+        .filter(Area::has_something)
+        .collect()
 }
 
 fn is_passed(count: &RuleCount) -> bool {
@@ -126,13 +157,24 @@ pub(super) fn not_checked(outcome: &Outcome<'_>, style: Style) -> Option<String>
         return None;
     }
     let limit = if style.verbose { groups.len() } else { REASONS };
-    let mut lines = vec![format!("{} {}", style.mark(Mark::Open), style.paint(BOLD, "not checked"))];
+    let mut lines = vec![format!(
+        "{} {}",
+        style.mark(Mark::Open),
+        style.paint(BOLD, "not checked")
+    )];
     for group in groups.iter().take(limit) {
-        lines.push(format!("  {}  {}", style.paint(DIM, word(group.outcome)), style.hang(&describe(style, group), 11)));
+        lines.push(format!(
+            "  {}  {}",
+            style.paint(DIM, word(group.outcome)),
+            style.hang(&describe(style, group), 11)
+        ));
     }
     if groups.len() > limit {
         let more = count(groups.len() - limit, "more reason");
-        lines.push(format!("  {}", style.hang(&format!("and {more} (-o json lists them)"), 2)));
+        lines.push(format!(
+            "  {}",
+            style.hang(&format!("and {more} (-o json lists them)"), 2)
+        ));
     }
     Some(lines.join("\n"))
 }
@@ -148,7 +190,11 @@ fn describe(style: Style, group: &view::Open<'_>) -> String {
     let codes = if group.codes.len() <= 6 || style.verbose {
         group.codes.join(", ")
     } else {
-        format!("{} and {} more", group.codes[..5].join(", "), group.codes.len() - 5)
+        format!(
+            "{} and {} more",
+            group.codes[..5].join(", "),
+            group.codes.len() - 5
+        )
     };
     let about = match group.subject {
         Some(subject) => format!("{codes} for {subject}"),
@@ -165,7 +211,10 @@ pub(super) fn suppressed(outcome: &Outcome<'_>, style: Style) -> Option<String> 
     }
     let mut lines = vec![style.paint(BOLD, "allowed")];
     for entry in &outcome.report.suppressed {
-        let mut text = format!("{}: {} (by {}", entry.finding.rule.code, entry.finding.message, entry.by);
+        let mut text = format!(
+            "{}: {} (by {}",
+            entry.finding.rule.code, entry.finding.message, entry.by
+        );
         if let Some(until) = &entry.until {
             text.push_str(&format!(" until {until}"));
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin as Head, Patch, Renderer, Snippet};
+use annotate_snippets::{
+    AnnotationKind, Element, Group, Level, Origin as Head, Patch, Renderer, Snippet,
+};
 use netdoctor_engine::finding::{Finding, Fix, Label};
 use netdoctor_engine::model::Origin;
 use netdoctor_engine::rule::{Confidence, Severity};
@@ -41,9 +43,16 @@ impl<'o, 'a> Blocks<'o, 'a> {
     pub(super) fn new(outcome: &'o Outcome<'a>, index: &'o view::Index<'a>, style: Style) -> Self {
         let mut with_page = BTreeMap::new();
         for finding in view::blocks(outcome) {
-            with_page.entry(finding.rule.code).or_insert(std::ptr::from_ref(finding));
+            with_page
+                .entry(finding.rule.code)
+                .or_insert(std::ptr::from_ref(finding));
         }
-        Self { outcome, index, style, with_page }
+        Self {
+            outcome,
+            index,
+            style,
+            with_page,
+        }
     }
 
     /// One block, without a line feed at its end.
@@ -53,7 +62,10 @@ impl<'o, 'a> Blocks<'o, 'a> {
             Severity::Warning => Level::WARNING,
             Severity::Info => Level::INFO,
         };
-        let title_room = self.style.width.saturating_sub(columns(finding.severity.as_str()) + finding.rule.code.len() + 4);
+        let title_room = self
+            .style
+            .width
+            .saturating_sub(columns(finding.severity.as_str()) + finding.rule.code.len() + 4);
         let title = level
             .primary_title(self.wrapped(&finding.message, title_room))
             .id(finding.rule.code);
@@ -66,16 +78,31 @@ impl<'o, 'a> Blocks<'o, 'a> {
         main = main.elements(self.pictures(spots));
         for (name, text) in self.facts(finding, &elsewhere) {
             let room = self.style.width.saturating_sub(gutter + 5 + name.len());
-            main = main.element(Level::NOTE.with_name(Some(name)).message(self.wrapped(&text, room)));
+            main = main.element(
+                Level::NOTE
+                    .with_name(Some(name))
+                    .message(self.wrapped(&text, room)),
+            );
         }
-        let fixes: Vec<Group<'a>> = finding.fixes.iter().take(FIXES).filter_map(|fix| self.diff_of(fix)).collect();
-        let texts = finding.fixes.iter().take(FIXES).filter(|fix| self.diff_of(fix).is_none());
+        let fixes: Vec<Group<'a>> = finding
+            .fixes
+            .iter()
+            .take(FIXES)
+            .filter_map(|fix| self.diff_of(fix))
+            .collect();
+        let texts = finding
+            .fixes
+            .iter()
+            .take(FIXES)
+            .filter(|fix| self.diff_of(fix).is_none());
         let mut groups = Vec::new();
         for fix in texts {
             if fixes.is_empty() {
                 main = main.element(Level::HELP.message(self.fix_text(fix, gutter + 9)));
             } else {
-                groups.push(Group::with_title(Level::HELP.secondary_title(self.fix_text(fix, 6))));
+                groups.push(Group::with_title(
+                    Level::HELP.secondary_title(self.fix_text(fix, 6)),
+                ));
             }
         }
         if self.with_page.get(finding.rule.code) == Some(&std::ptr::from_ref(finding)) {
@@ -87,9 +114,21 @@ impl<'o, 'a> Blocks<'o, 'a> {
     }
 
     fn renderer(&self) -> Renderer {
-        let renderer = if self.style.color { Renderer::styled() } else { Renderer::plain() };
-        let decor = if self.style.unicode { DecorStyle::Unicode } else { DecorStyle::Ascii };
-        let width = if self.style.is_terminal { self.style.width } else { self.style.width.max(PIPE_WIDTH) };
+        let renderer = if self.style.color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let decor = if self.style.unicode {
+            DecorStyle::Unicode
+        } else {
+            DecorStyle::Ascii
+        };
+        let width = if self.style.is_terminal {
+            self.style.width
+        } else {
+            self.style.width.max(PIPE_WIDTH)
+        };
         renderer.decor_style(decor).term_width(width)
     }
 
@@ -113,7 +152,11 @@ impl<'o, 'a> Blocks<'o, 'a> {
         if finding.labels.is_empty()
             && let Some(place) = view::main_place(self.outcome, finding)
         {
-            spots.push(Spot { place, text: String::new(), is_main: true });
+            spots.push(Spot {
+                place,
+                text: String::new(),
+                is_main: true,
+            });
         }
         for (index, label) in finding.labels.iter().enumerate() {
             let text = self.style.line(&label.text);
@@ -122,10 +165,16 @@ impl<'o, 'a> Blocks<'o, 'a> {
                 continue;
             };
             let is_known = |spot: &Spot<'_>| {
-                spot.place.file == place.file && spot.place.span == place.span && (spot.text == text || text.is_empty())
+                spot.place.file == place.file
+                    && spot.place.span == place.span
+                    && (spot.text == text || text.is_empty())
             };
             if !spots.iter().any(is_known) {
-                spots.push(Spot { place, text, is_main: index == 0 });
+                spots.push(Spot {
+                    place,
+                    text,
+                    is_main: index == 0,
+                });
             }
         }
         (spots, elsewhere)
@@ -141,12 +190,18 @@ impl<'o, 'a> Blocks<'o, 'a> {
     fn pictures(&self, spots: Vec<Spot<'a>>) -> Vec<Element<'a>> {
         let mut of_file: Vec<(&'a str, Vec<Spot<'a>>)> = Vec::new();
         for spot in spots {
-            match of_file.iter_mut().find(|(file, _)| *file == spot.place.file) {
+            match of_file
+                .iter_mut()
+                .find(|(file, _)| *file == spot.place.file)
+            {
                 Some((_, spots)) => spots.push(spot),
                 None => of_file.push((spot.place.file, vec![spot])),
             }
         }
-        of_file.into_iter().filter_map(|(file, spots)| self.picture(file, &spots)).collect()
+        of_file
+            .into_iter()
+            .filter_map(|(file, spots)| self.picture(file, &spots))
+            .collect()
     }
 
     fn picture(&self, file: &str, spots: &[Spot<'a>]) -> Option<Element<'a>> {
@@ -154,19 +209,29 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let spans: Vec<_> = spots.iter().map(|spot| spot.place.span).collect();
         let excerpt = Excerpt::around(text, &spans)?;
         let annotations = spots.iter().map(|spot| {
-            let kind = if spot.is_main { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let kind = if spot.is_main {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
             let label = (!spot.text.is_empty()).then(|| spot.text.clone());
             kind.span(excerpt.underline(&spot.place.span)).label(label)
         });
         let annotations: Vec<_> = annotations.collect();
         let (line, source) = (excerpt.line, excerpt.text);
-        let snippet = Snippet::source(source).line_start(line).path(self.style.line(file));
+        let snippet = Snippet::source(source)
+            .line_start(line)
+            .path(self.style.line(file));
         Some(snippet.annotations(annotations).into())
     }
 
     /// Evidence, consequences and what is explained, each with the word before it.
     fn facts(&self, finding: &Finding, elsewhere: &[&Label]) -> Vec<(&'static str, String)> {
-        let is_live = self.outcome.sources.place(&view::main_label(finding)).is_none();
+        let is_live = self
+            .outcome
+            .sources
+            .place(&view::main_label(finding))
+            .is_none();
         let mut facts: Vec<(&'static str, String)> = Vec::new();
         for (index, label) in elsewhere.iter().enumerate() {
             if label.text.is_empty() {
@@ -177,7 +242,11 @@ impl<'o, 'a> Blocks<'o, 'a> {
             let text = match (is_here, view::field(&label.pointer)) {
                 (true, field) if index == 0 || field.is_empty() => label.text.clone(),
                 (true, field) => format!("{field}: {}", label.text),
-                (false, _) => format!("{}: {}", view::object(self.outcome, &label.object), label.text),
+                (false, _) => format!(
+                    "{}: {}",
+                    view::object(self.outcome, &label.object),
+                    label.text
+                ),
             };
             facts.push(("note", text));
         }
@@ -196,9 +265,16 @@ impl<'o, 'a> Blocks<'o, 'a> {
         match symptoms.findings[..] {
             [only] => format!("{} ({code})", only.message),
             _ => {
-                let objects = symptoms.findings.iter().map(|finding| view::object(self.outcome, &finding.subject));
+                let objects = symptoms
+                    .findings
+                    .iter()
+                    .map(|finding| view::object(self.outcome, &finding.subject));
                 let times = self.style.times();
-                format!("{} ({code} {times}{number}): {}", symptoms.rule.summary, view::few_names(objects))
+                format!(
+                    "{} ({code} {times}{number}): {}",
+                    symptoms.rule.summary,
+                    view::few_names(objects)
+                )
             }
         }
     }
@@ -217,7 +293,10 @@ impl<'o, 'a> Blocks<'o, 'a> {
     fn fix_text(&self, fix: &Fix, indent: usize) -> String {
         let title = format!("{}{}", fix.title, view::class_note(fix.class));
         let mut text = self.wrapped(&title, self.style.width.saturating_sub(indent));
-        let is_file = fix.object.as_ref().is_some_and(|object| object.origin != Origin::Live);
+        let is_file = fix
+            .object
+            .as_ref()
+            .is_some_and(|object| object.origin != Origin::Live);
         let command = if is_file && fix.command.is_none() {
             (!fix.patch.0.is_empty()).then(|| view::patch_text(&fix.patch))
         } else {
@@ -235,7 +314,11 @@ impl<'o, 'a> Blocks<'o, 'a> {
         // An insertion at the beginning of a line is shown below the line above.
         let start = edits.first()?.range.start;
         let is_insertion = edits.iter().all(|edit| edit.range.is_empty());
-        let shown_from = if is_insertion { start.saturating_sub(1) } else { start };
+        let shown_from = if is_insertion {
+            start.saturating_sub(1)
+        } else {
+            start
+        };
         let excerpt = Excerpt::of_bytes(text, shown_from, edits.last()?.range.end)?;
         let patches: Vec<Patch<'a>> = edits
             .into_iter()
@@ -245,7 +328,9 @@ impl<'o, 'a> Blocks<'o, 'a> {
             })
             .collect();
         let (line, source) = (excerpt.line, excerpt.text);
-        let snippet = Snippet::source(source).line_start(line).path(self.style.line(file));
+        let snippet = Snippet::source(source)
+            .line_start(line)
+            .path(self.style.line(file));
         Some(snippet.patches(patches).into())
     }
 }

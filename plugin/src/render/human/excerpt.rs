@@ -36,27 +36,48 @@ impl<'a> Excerpt<'a> {
 
     fn lines(bytes: &'a [u8], start: usize, end: usize, line: usize) -> Option<Self> {
         let before = bytes.get(..start)?;
-        let mut from = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let mut from = before
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         if from == 0 && bytes.starts_with(BYTE_ORDER_MARK) {
             from = BYTE_ORDER_MARK.len();
         }
         let behind = bytes.get(end..)?;
-        let to = end + behind.iter().position(|byte| *byte == b'\n').unwrap_or(behind.len());
+        let to = end
+            + behind
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .unwrap_or(behind.len());
         let text = clean(bytes.get(from..to)?);
-        Some(Self { bytes, from, line, text })
+        Some(Self {
+            bytes,
+            from,
+            line,
+            text,
+        })
     }
 
     /// A place in the file as a place in the text.
     pub(super) fn at(&self, offset: usize) -> usize {
-        let before = self.bytes.get(self.from..offset.max(self.from)).unwrap_or_default();
+        let before = self
+            .bytes
+            .get(self.from..offset.max(self.from))
+            .unwrap_or_default();
         // Each character is cleaned by itself, so what stands before a place is as long alone as in the whole.
         clean(before).len().min(self.text.len())
     }
 
     /// A span as a range of the text; of several lines only the first, because a whole block would hide what is meant.
     pub(super) fn underline(&self, span: &Span) -> Range<usize> {
-        let bytes = self.bytes.get(span.start.offset..span.end.offset).unwrap_or_default();
-        let first_line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        let bytes = self
+            .bytes
+            .get(span.start.offset..span.end.offset)
+            .unwrap_or_default();
+        let first_line = bytes
+            .split(|byte| matches!(byte, b'\n' | b'\r'))
+            .next()
+            .unwrap_or_default();
         self.at(span.start.offset)..self.at(span.start.offset + first_line.len())
     }
 }

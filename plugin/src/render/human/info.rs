@@ -18,14 +18,29 @@ pub(super) fn lines(outcome: &Outcome<'_>, style: Style, infos: &[&Finding]) -> 
         let indent = head.len() + 2;
         let head = style.paint(CYAN, &head);
         if group.len() > ONE_BY_ONE && !style.verbose {
-            let names = view::few_names(group.iter().map(|finding| view::object(outcome, &finding.subject)));
-            let line = format!("{} ({}{}): {names}", first.rule.summary, style.times(), group.len());
-            text.push(format!("{head}: {}", style.hang(&style.line(&line), indent)));
+            let names = view::few_names(
+                group
+                    .iter()
+                    .map(|finding| view::object(outcome, &finding.subject)),
+            );
+            let line = format!(
+                "{} ({}{}): {names}",
+                first.rule.summary,
+                style.times(),
+                group.len()
+            );
+            text.push(format!(
+                "{head}: {}",
+                style.hang(&style.line(&line), indent)
+            ));
             continue;
         }
         for finding in group {
             let line = format!("{} ({})", finding.message, lines::place(outcome, finding));
-            text.push(format!("{head}: {}", style.hang(&style.line(&line), indent)));
+            text.push(format!(
+                "{head}: {}",
+                style.hang(&style.line(&line), indent)
+            ));
         }
     }
     (!text.is_empty()).then(|| text.join("\n"))

@@ -130,13 +130,23 @@ static GATEWAY: Rule = Rule {
     ..Rule::BASE
 };
 
-pub(super) static RULES: &[&Rule] =
-    &[&CALM, &HOST_NETWORK, &NAMESPACE_TYPED, &TARGET_PORT, &NODE_DOWN, &POD_DOWN, &POLICY, &GATEWAY];
+pub(super) static RULES: &[&Rule] = &[
+    &CALM,
+    &HOST_NETWORK,
+    &NAMESPACE_TYPED,
+    &TARGET_PORT,
+    &NODE_DOWN,
+    &POD_DOWN,
+    &POLICY,
+    &GATEWAY,
+];
 
 fn fine(_: &Context<'_>, _: &Service, _: &mut Reporter) {}
 
 fn selector(_: &Context<'_>, service: &Service, report: &mut Reporter) {
-    report.find(format!("Service `{}` selects by label", service.meta.name)).at("/spec/selector", "");
+    report
+        .find(format!("Service `{}` selects by label", service.meta.name))
+        .at("/spec/selector", "");
 }
 
 fn target_port(context: &Context<'_>, service: &Service, report: &mut Reporter) {
@@ -146,7 +156,10 @@ fn target_port(context: &Context<'_>, service: &Service, report: &mut Reporter) 
         }
         let pointer = format!("/spec/ports/{index}/targetPort");
         let reference = service.reference();
-        let finding = report.find(format!("no selected pod of Service `{}` declares a port named `htpp`", service.meta));
+        let finding = report.find(format!(
+            "no selected pod of Service `{}` declares a port named `htpp`",
+            service.meta
+        ));
         finding.key("http").at(&pointer, "resolves on no pod");
         finding.at("/spec/selector", "selects agent");
         for backend in context.backends(service) {
@@ -167,12 +180,16 @@ fn target_port(context: &Context<'_>, service: &Service, report: &mut Reporter) 
 }
 
 fn host_network(_: &Context<'_>, workload: Workload<'_>, report: &mut Reporter) {
-    let Workload::Controller(controller) = workload else { return report.not_applicable() };
+    let Workload::Controller(controller) = workload else {
+        return report.not_applicable();
+    };
     if !controller.template.spec.host_network {
         return;
     }
     let reference = workload.reference();
-    let finding = report.find(format!("hostNetwork pods of {reference} keep `dnsPolicy: ClusterFirst`"));
+    let finding = report.find(format!(
+        "hostNetwork pods of {reference} keep `dnsPolicy: ClusterFirst`"
+    ));
     finding.at("/spec/template/spec/dnsPolicy", "");
     finding.fix(
         Fix::patch(FixClass::Safe, "set `ClusterFirstWithHostNet`", reference)
@@ -190,7 +207,10 @@ fn node_down(_: &Context<'_>, node: &Node, report: &mut Reporter) {
 
 fn pod_down(_: &Context<'_>, pod: &Pod, report: &mut Reporter) {
     let finding = report.find(format!("pod `{}` cannot resolve names", pod.meta));
-    finding.because(&["NOD901"], netdoctor_engine::model::ObjectRef::wanted(Kind::Node, "", "n1"));
+    finding.because(
+        &["NOD901"],
+        netdoctor_engine::model::ObjectRef::wanted(Kind::Node, "", "n1"),
+    );
 }
 
 /// What a test gives to a renderer.
@@ -204,7 +224,14 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn outcome(&self) -> Outcome<'_> {
-        Outcome::new(&self.report, self.spec.clone(), &self.sources, self.problems.clone(), self.notes.clone(), 1.25)
+        Outcome::new(
+            &self.report,
+            self.spec.clone(),
+            &self.sources,
+            self.problems.clone(),
+            self.notes.clone(),
+            1.25,
+        )
     }
 
     pub(super) fn with(mut self, change: impl FnOnce(&mut Spec)) -> Self {
@@ -257,20 +284,37 @@ pub(super) fn files_with(files: &[(&str, &str)], config: &Config) -> Fixture {
     for (name, text) in files {
         let file = Some(builder.file(name));
         for document in manifest::parse(text.as_bytes()).documents {
-            let place = Place { file, namespace: "default" };
-            load::document(place, document.index, document.value, &mut |any| builder.insert(any));
+            let place = Place {
+                file,
+                namespace: "default",
+            };
+            load::document(place, document.index, document.value, &mut |any| {
+                builder.insert(any)
+            });
         }
-        sources.push(SourceFile { name: (*name).to_owned(), text: text.as_bytes().to_vec() });
+        sources.push(SourceFile {
+            name: (*name).to_owned(),
+            text: text.as_bytes().to_vec(),
+        });
     }
     let report = run(RULES, &builder.seal(), config, clock(), Surface::Lint);
     let mut spec = spec(Mode::Lint);
     spec.inputs = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-    Fixture { report, sources: Sources::new(sources), spec, problems: Vec::new(), notes: Vec::new() }
+    Fixture {
+        report,
+        sources: Sources::new(sources),
+        spec,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 /// The two files above.
 pub(super) fn shop() -> Fixture {
-    files(&[("deploy/web.yaml", SERVICE), ("deploy/agent.yaml", WORKLOAD)])
+    files(&[
+        ("deploy/web.yaml", SERVICE),
+        ("deploy/agent.yaml", WORKLOAD),
+    ])
 }
 
 /// The Service alone, allowed.
@@ -284,7 +328,10 @@ pub(super) fn allowed() -> Fixture {
         until: None,
         place: netdoctor_engine::config::AllowedIn::Flag,
     };
-    let config = Config { allow: vec![allow], ..Config::default() };
+    let config = Config {
+        allow: vec![allow],
+        ..Config::default()
+    };
     files_with(&[("deploy/web.yaml", SERVICE)], &config)
 }
 
@@ -298,23 +345,55 @@ pub(super) fn cluster_of(objects: &[serde_json::Value]) -> Fixture {
     for kind in Kind::all() {
         builder.coverage(kind).everywhere = true;
     }
-    let gap = Gap { verb: "list".into(), resource: "networkpolicies.networking.k8s.io".into(), namespace: None, cause: GapCause::Forbidden };
-    *builder.coverage(Kind::NetworkPolicy) = Coverage { gaps: vec![gap], ..Coverage::default() };
-    *builder.coverage(Kind::Gateway) = Coverage { not_installed: true, ..Coverage::default() };
+    let gap = Gap {
+        verb: "list".into(),
+        resource: "networkpolicies.networking.k8s.io".into(),
+        namespace: None,
+        cause: GapCause::Forbidden,
+    };
+    *builder.coverage(Kind::NetworkPolicy) = Coverage {
+        gaps: vec![gap],
+        ..Coverage::default()
+    };
+    *builder.coverage(Kind::Gateway) = Coverage {
+        not_installed: true,
+        ..Coverage::default()
+    };
     for (number, object) in (0..).zip(objects) {
-        let place = Place { file: None, namespace: "default" };
-        load::document(place, number, object.clone(), &mut |any| builder.insert(any));
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
+        load::document(place, number, object.clone(), &mut |any| {
+            builder.insert(any)
+        });
     }
-    let report = run(RULES, &builder.seal(), &Config::default(), clock(), Surface::Check);
+    let report = run(
+        RULES,
+        &builder.seal(),
+        &Config::default(),
+        clock(),
+        Surface::Check,
+    );
     let mut spec = spec(Mode::Check);
     spec.context = Some("kind-dev".into());
     spec.namespace = Some("shop".into());
-    Fixture { report, sources: Sources::default(), spec, problems: Vec::new(), notes: Vec::new() }
+    Fixture {
+        report,
+        sources: Sources::default(),
+        spec,
+        problems: Vec::new(),
+        notes: Vec::new(),
+    }
 }
 
 fn cluster_objects() -> Vec<serde_json::Value> {
     let parsed = manifest::parse(format!("{SERVICE}---\n{WORKLOAD}").as_bytes());
-    let mut objects: Vec<_> = parsed.documents.into_iter().map(|document| document.value).collect();
+    let mut objects: Vec<_> = parsed
+        .documents
+        .into_iter()
+        .map(|document| document.value)
+        .collect();
     objects.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}));
     for number in 1..=5 {
         let meta = json!({"name": format!("cart-{number}"), "namespace": "shop"});
