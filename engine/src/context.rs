@@ -57,6 +57,16 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// What rules see when nothing changes: for those who ask the policy engine without running rules.
+    pub fn still(
+        snapshot: &'a Snapshot,
+        config: &'a Config,
+        now: Timestamp,
+        surface: Surface,
+    ) -> Self {
+        Self::new(snapshot, config, now, surface, Change::default())
+    }
+
     /// Facts about the cluster.
     pub fn facts(&self) -> &'a Facts {
         &self.snapshot.facts
@@ -251,7 +261,17 @@ impl<'a> Context<'a> {
         wanted: &LabelSelector,
     ) -> Option<Vec<Workload<'a>>> {
         let mut found = Vec::new();
-        for group in self.snapshot.index.groups_in(namespace) {
+        // Pairs narrow the search; without any, every label set of the namespace is a candidate.
+        let index = &self.snapshot.index;
+        let (all, some) = if wanted.match_labels.is_empty() {
+            (Some(index.groups_in(namespace)), None)
+        } else {
+            (
+                None,
+                Some(index.groups_with(namespace, &wanted.match_labels)),
+            )
+        };
+        for group in all.into_iter().flatten().chain(some.into_iter().flatten()) {
             if !wanted.matches(&group.labels)? {
                 continue;
             }

@@ -88,7 +88,7 @@ fn excluded(node: &Node) -> bool {
         .is_some()
 }
 
-fn on_nodes(service: &Service, serving: &BTreeSet<&str>, without: &[&Node], report: &mut Reporter) {
+fn on_nodes(service: &Service, with: usize, without: &[&Node], report: &mut Reporter) {
     let finding = report.find(format!(
         "Service `{}` drops outside traffic on {} of {} ready nodes, which have no ready endpoint of it",
         service.meta,

@@ -118,11 +118,11 @@ fn report_port<'a>(
             .declared_ports()
             .map(|(_, port)| ports::describe(port))
             .collect();
-        let declares = match &declared[..] {
+        let has = match &declared[..] {
             [] => "declares no port".to_owned(),
             declared => format!("declares {}", declared.join(", ")),
         };
-        finding.note(format!("{} {declares}", workload.reference()));
+        finding.note(format!("{} {has}", workload.reference()));
         finding.label(
             workload.reference(),
             format!("{}/containers/0/ports", workload.spec_pointer()),
