@@ -119,7 +119,7 @@ fn ranges(text: Option<&str>) -> Vec<Text> {
         .collect()
 }
 
-/// The first zone of CoreDNS's `kubernetes` plugin.
+/// The first zone of the `kubernetes` plugin of `CoreDNS`.
 fn corefile_domain(text: &str) -> Option<&str> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
@@ -128,7 +128,8 @@ fn corefile_domain(text: &str) -> Option<&str> {
         }
         let zone = words.next()?.trim_end_matches('.');
         let named = zone.starts_with(|c: char| c.is_ascii_alphanumeric());
-        (named && !zone.ends_with(".arpa")).then_some(zone)
+        let reverse = zone.rsplit('.').next() == Some("arpa");
+        (named && !reverse).then_some(zone)
     })
 }
 

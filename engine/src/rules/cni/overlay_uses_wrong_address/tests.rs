@@ -165,7 +165,7 @@ fn nodes_without_annotations_addresses_or_permission_accuse_nobody() {
         .unknown("CNI010", "no address");
     check(&node("a", "nonsense", &["10.0.0.1"])).none("CNI010");
     let gone = check_with(&node("a", "10.0.0.9", &["10.0.0.1"]), |b| {
-        forbid(b, Kind::Node)
+        forbid(b, Kind::Node);
     });
     gone.unknown("CNI010", "forbidden");
 }
