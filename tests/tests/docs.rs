@@ -16,7 +16,11 @@ fn page(rule: &Rule) -> String {
     let severity = |severity: Option<Severity>| severity.map_or("–", Severity::as_str);
     let (check, lint) = (severity(rule.check), severity(rule.lint));
     let admission = rule.admit.map_or("–", Action::as_str);
-    let kinds: Vec<String> = rule.kinds().iter().map(|kind| format!("`{}`", kind.resource())).collect();
+    let kinds: Vec<String> = rule
+        .kinds()
+        .iter()
+        .map(|kind| format!("`{}`", kind.resource()))
+        .collect();
     format!(
         "# {} {}\n\n{}\n\n| check | lint | admission | confidence | evidence | since |\n|---|---|---|---|---|---|\n\
          | {check} | {lint} | {admission} | {} | {} | {} |\n\nReads: {}\n\n{}",
@@ -27,7 +31,10 @@ fn page(rule: &Rule) -> String {
         rule.evidence.as_str(),
         rule.since,
         kinds.join(", "),
-        rule.page.replace("\n## ", "\n\n## ").replace("\n\n\n", "\n\n").trim_start(),
+        rule.page
+            .replace("\n## ", "\n\n## ")
+            .replace("\n\n\n", "\n\n")
+            .trim_start(),
     )
 }
 
@@ -54,7 +61,11 @@ fn index() -> String {
 #[test]
 fn the_rule_pages_are_what_the_rules_say() {
     let mut files: Vec<(String, String)> = vec![("README.md".to_owned(), index())];
-    files.extend(RULES.iter().map(|rule| (format!("{}.md", rule.code), page(rule))));
+    files.extend(
+        RULES
+            .iter()
+            .map(|rule| (format!("{}.md", rule.code), page(rule))),
+    );
     if std::env::var_os("NETDOCTOR_UPDATE_DOCS").is_some() {
         std::fs::create_dir_all(folder()).unwrap();
         for (name, text) in &files {
@@ -63,12 +74,18 @@ fn the_rule_pages_are_what_the_rules_say() {
     }
     for (name, text) in &files {
         let committed = std::fs::read_to_string(folder().join(name)).unwrap_or_default();
-        assert_eq!(&committed, text, "docs/rules/{name} is out of date: run `cargo xtask docs`");
+        assert_eq!(
+            &committed, text,
+            "docs/rules/{name} is out of date: run `cargo xtask docs`"
+        );
     }
     let known: Vec<&String> = files.iter().map(|(name, _)| name).collect();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(known.contains(&&name), "docs/rules/{name} belongs to no rule");
+        assert!(
+            known.contains(&&name),
+            "docs/rules/{name} belongs to no rule"
+        );
     }
 }
 
@@ -76,15 +93,39 @@ fn the_rule_pages_are_what_the_rules_say() {
 fn codes_and_names_are_unique_sorted_and_well_formed() {
     let mut names = std::collections::BTreeSet::new();
     for pair in RULES.windows(2) {
-        assert!(pair[0].code < pair[1].code, "{} and {}", pair[0].code, pair[1].code);
+        assert!(
+            pair[0].code < pair[1].code,
+            "{} and {}",
+            pair[0].code,
+            pair[1].code
+        );
     }
     for rule in RULES.iter() {
         assert!(names.insert(rule.name), "{} is used twice", rule.name);
         let digits = rule.code.strip_prefix(rule.area()).unwrap();
         assert!(rule.area().len() == 3 && digits.len() == 3, "{}", rule.code);
-        assert!(rule.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{}", rule.name);
-        assert!(!rule.summary.ends_with('.') && !rule.summary.is_empty(), "{}: {}", rule.code, rule.summary);
-        assert!(rule.check.is_some() || rule.lint.is_some(), "{} runs nowhere", rule.code);
-        assert!(!rule.on.is_empty() && !rule.reads.is_empty(), "{} reads nothing", rule.code);
+        assert!(
+            rule.name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+            "{}",
+            rule.name
+        );
+        assert!(
+            !rule.summary.ends_with('.') && !rule.summary.is_empty(),
+            "{}: {}",
+            rule.code,
+            rule.summary
+        );
+        assert!(
+            rule.check.is_some() || rule.lint.is_some(),
+            "{} runs nowhere",
+            rule.code
+        );
+        assert!(
+            !rule.on.is_empty() && !rule.reads.is_empty(),
+            "{} reads nothing",
+            rule.code
+        );
     }
 }
