@@ -17,9 +17,6 @@ pub(super) static RULES: &[&Rule] = &[
     &ingress_backend_has_no_ready_endpoint::RULE,
     &ingress_class_missing::RULE,
     &ingress_class_not_served::RULE,
-    //     &ingress_backend_has_no_ready_endpoint::RULE,ingress_backend_has_no_ready_endpoint::RULE,
-    //     &ingress_class_missing::RULE,ingress_class_missing::RULE,
-    //     &ingress_class_not_served::RULE,ingress_class_not_served::RULE,
 ];
 
 /// The places of an Ingress that lead to one Service, and where it matters to one port of it.
