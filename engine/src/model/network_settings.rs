@@ -3,7 +3,7 @@
 
 use super::Text;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Settings of the pod network, the service proxy and DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -31,6 +31,18 @@ impl NetworkSettings {
             settings.read(key, value);
         }
         (settings != Self::default()).then_some(settings)
+    }
+
+    /// The form in which a saved snapshot holds it.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "podCidrs": self.pod_cidrs,
+            "serviceCidrs": self.service_cidrs,
+            "clusterDomain": self.cluster_domain,
+            "encapsulation": self.encapsulation,
+            "proxyMode": self.proxy_mode,
+            "proxyReplaced": self.proxy_replaced,
+        })
     }
 
     fn read(&mut self, key: &str, value: &str) {
