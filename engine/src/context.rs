@@ -4,13 +4,14 @@ use crate::{
     config::Config,
     facts::Facts,
     finding::Finding,
+    ingress::KnownController,
     model::{
         Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Labels, Meta, Object,
         ObjectRef, Pod, Service, Text, Workload, decode::Any,
     },
     rule::{Rule, Severity, Surface},
     selector::{self, LabelSelector},
-    snapshot::{Absence, Snapshot, Source, Stored},
+    snapshot::{Absence, Group, Snapshot, Source, Stored},
 };
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -54,6 +55,16 @@ impl<'a> Context<'a> {
             change,
             tainted: RefCell::new(None),
         }
+    }
+
+    /// What rules see when nothing changes: for those who ask the policy engine without running rules.
+    pub fn still(
+        snapshot: &'a Snapshot,
+        config: &'a Config,
+        now: Timestamp,
+        surface: Surface,
+    ) -> Self {
+        Self::new(snapshot, config, now, surface, Change::default())
     }
 
     /// Facts about the cluster.
@@ -250,7 +261,17 @@ impl<'a> Context<'a> {
         wanted: &LabelSelector,
     ) -> Option<Vec<Workload<'a>>> {
         let mut found = Vec::new();
-        for group in self.snapshot.index.groups_in(namespace) {
+        // Pairs narrow the search; without any, every label set of the namespace is a candidate.
+        let index = &self.snapshot.index;
+        let (all, some) = if wanted.match_labels.is_empty() {
+            (Some(index.groups_in(namespace)), None)
+        } else {
+            (
+                None,
+                Some(index.groups_with(namespace, &wanted.match_labels)),
+            )
+        };
+        for group in all.into_iter().flatten().chain(some.into_iter().flatten()) {
             if !wanted.matches(&group.labels)? {
                 continue;
             }
@@ -380,6 +401,21 @@ impl<'a> Context<'a> {
         found
     }
 
+    /// Services that ask for a port on the nodes, in every namespace: the pool of numbers is the cluster's.
+    pub fn services_on_node_port(&self, port: i32) -> Vec<&'a Service> {
+        let positions = self.snapshot.index.services_on_node_port(port);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.services.at(*at));
+        let extra = self
+            .extra::<Service>()
+            .filter(|service| service.node_ports().any(|other| other == port));
+        stored
+            .filter(|service| !self.hidden(*service))
+            .chain(extra)
+            .collect()
+    }
+
     /// Slices of a Service, of every address family and manager.
     pub fn slices_of(&self, service: &Service) -> Vec<&'a EndpointSlice> {
         let positions = self
@@ -408,6 +444,65 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
+    /// The ingress controllers we know that are here, one pod (or a template without pods) for each label set.
+    pub fn ingress_controllers(&self) -> Vec<(&'static KnownController, Workload<'a>)> {
+        let groups = self.snapshot.index.ingress_controllers();
+        groups
+            .filter_map(|(known, group)| {
+                let pod = self
+                    .group_pods(group)
+                    .find(|pod| known.runs_in(&pod.meta.labels, &pod.spec))
+                    .map(Workload::Pod);
+                let found = pod.or_else(|| {
+                    self.group_controllers(group)
+                        .find(|c| known.runs_in(&c.template.labels, &c.template.spec))
+                        .map(Workload::Controller)
+                });
+                found.map(|workload| (known, workload))
+            })
+            .collect()
+    }
+
+    /// All pods of an ingress controller, and its top-level workloads.
+    pub fn ingress_controller_workloads(
+        &self,
+        wanted: &KnownController,
+    ) -> (Vec<&'a Pod>, Vec<&'a Controller>) {
+        let (mut pods, mut controllers) = (Vec::new(), Vec::new());
+        for (known, group) in self.snapshot.index.ingress_controllers() {
+            if known.name == wanted.name {
+                pods.extend(
+                    self.group_pods(group)
+                        .filter(|pod| known.runs_in(&pod.meta.labels, &pod.spec)),
+                );
+                controllers.extend(
+                    self.group_controllers(group)
+                        .filter(|c| known.runs_in(&c.template.labels, &c.template.spec)),
+                );
+            }
+        }
+        (pods, controllers)
+    }
+
+    fn group_pods<'g>(&self, group: &'g Group) -> impl Iterator<Item = &'a Pod> + use<'a, 'g, '_> {
+        let pods = group
+            .pods
+            .iter()
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
+        pods.filter(|pod| pod.alive() && !self.hidden(*pod))
+    }
+
+    fn group_controllers<'g>(
+        &self,
+        group: &'g Group,
+    ) -> impl Iterator<Item = &'a Controller> + use<'a, 'g, '_> {
+        let controllers = group
+            .controllers
+            .iter()
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
+        controllers.filter(|controller| !self.hidden(*controller) && self.is_top_level(controller))
     }
 
     /// Autoscalers that target a workload.

@@ -44,6 +44,25 @@ pub enum Dataplane {
     CloudNative,
 }
 
+impl Dataplane {
+    /// As its project spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Flannel => "flannel",
+            Self::Calico => "Calico",
+            Self::Canal => "Canal",
+            Self::Cilium => "Cilium",
+            Self::Antrea => "Antrea",
+            Self::OvnKubernetes => "OVN-Kubernetes",
+            Self::KubeOvn => "Kube-OVN",
+            Self::KubeRouter => "kube-router",
+            Self::Weave => "Weave",
+            Self::Kindnet => "kindnet",
+            Self::CloudNative => "cloud network",
+        }
+    }
+}
+
 /// Distribution of Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]

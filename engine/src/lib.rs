@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod facts;
 pub mod finding;
 mod fold;
+pub mod ingress;
 pub mod load;
 pub mod manifest;
 pub mod model;

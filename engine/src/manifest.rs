@@ -30,11 +30,11 @@ mod yaml;
 
 use serde_json::Value;
 
-pub use spans::{SpanMap, spans, spans_at};
+pub use spans::{SpanMap, Starts, spans, spans_at};
 
 use split::{Chunk, Chunks};
 
-/// How deeply mappings and lists may be nested, aliases included. Kubernetes' deepest types, schemas in CustomResourceDefinitions, stay well below;
+/// How deeply mappings and lists may be nested, aliases included. Kubernetes' deepest types, the schemas of custom resources, stay well below;
 /// recursion over a [`Value`] of this depth is safe on any thread's stack.
 pub const MAX_DEPTH: usize = 128;
 

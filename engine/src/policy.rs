@@ -21,15 +21,19 @@ mod bits;
 mod classes;
 pub(crate) mod dns;
 mod matching;
+mod miss;
 pub(crate) mod namespaces;
 pub(crate) mod ranges;
 mod reach;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use classes::Class;
-pub use matching::{Doubt, Miss};
+pub use matching::Doubt;
+pub use miss::Miss;
 pub use reach::{Cell, Reach};
+pub use verdict::{Allow, Closest, End, Half, Question, Verdict};
 
 use crate::{
     context::Context,
@@ -91,102 +95,6 @@ impl Direction {
     }
 }
 
-/// One end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub enum End<'a> {
-    /// A pod, or the pods of a template.
-    Workload(Workload<'a>),
-    /// An address outside the cluster, or of a node. For a pod's address ask about the pod.
-    Address(IpAddr),
-}
-
-/// May this connection be made?
-#[derive(Debug, Clone)]
-pub struct Question<'a> {
-    /// Who connects.
-    pub source: End<'a>,
-    /// Who is connected to.
-    pub destination: End<'a>,
-    /// Port of the destination *pod* (not of a Service).
-    pub port: i32,
-    /// Transport protocol.
-    pub protocol: Protocol,
-}
-
-/// Why a direction lets a connection pass.
-#[derive(Debug, Clone, Copy)]
-pub enum Allow<'a> {
-    /// No policy isolates the pod in this direction, or this end is no pod.
-    NotIsolated,
-    /// This rule admits it: policy, and position of the rule in its list.
-    Rule(&'a NetworkPolicy, usize),
-    /// A pod always reaches itself.
-    Itself,
-    /// Traffic between a pod and the node that it runs on is always allowed.
-    OwnNode,
-}
-
-/// The rule that comes closest to admitting a denied connection.
-#[derive(Debug, Clone)]
-pub struct Closest<'a> {
-    /// Its policy.
-    pub policy: &'a NetworkPolicy,
-    /// Position in the list of its direction.
-    pub rule: usize,
-    /// JSON pointer to the place that does not fit.
-    pub pointer: String,
-    /// By what it misses.
-    pub miss: Miss,
-}
-
-/// The outcome of one direction.
-#[derive(Debug, Clone)]
-pub enum Half<'a> {
-    /// Passes.
-    Allowed(Allow<'a>),
-    /// Does not pass.
-    Denied {
-        /// The policies that isolate the pod, by name.
-        isolating: Vec<&'a NetworkPolicy>,
-        /// `None` when these policies have no rule at all.
-        closest: Option<Closest<'a>>,
-    },
-    /// Cannot be told.
-    Unknown {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// The answer to a [`Question`].
-#[derive(Debug, Clone)]
-pub enum Verdict<'a> {
-    /// Both ends let it pass.
-    Allowed {
-        /// Why the source may send.
-        egress: Allow<'a>,
-        /// Why the destination may receive.
-        ingress: Allow<'a>,
-    },
-    /// One end does not.
-    Denied {
-        /// Which end; egress when both.
-        direction: Direction,
-        /// The policies that isolate that end.
-        isolating: Vec<&'a NetworkPolicy>,
-        /// The rule that comes closest.
-        closest: Option<Closest<'a>>,
-        /// The other end is an address. Should it belong to the node that the pod runs on, the connection passes all the
-        /// same: the API exempts it, and it is not known here where the pod runs or will run.
-        except_own_node: bool,
-    },
-    /// Cannot be told.
-    Unknown {
-        /// Why.
-        reason: String,
-    },
-}
-
 /// The policies of a snapshot. Holds nothing: every answer is looked up by namespace.
 #[derive(Clone, Copy)]
 pub struct Policies<'c, 'a> {
@@ -209,7 +117,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     }
 
     /// Answers one question.
-    pub fn verdict(&self, question: &Question<'a>) -> Verdict<'a> {
+    pub fn verdict(self, question: &Question<'a>) -> Verdict<'a> {
         let ends = (question.source, question.destination);
         if let (End::Workload(Workload::Pod(a)), End::Workload(Workload::Pod(b))) = ends
             && a.meta.namespace == b.meta.namespace
@@ -259,7 +167,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     /// Answers for one direction: what the policies that select `own` say about `other`. The port is always that of the
     /// connection's destination.
     pub fn half(
-        &self,
+        self,
         direction: Direction,
         own: End<'a>,
         other: End<'a>,
@@ -297,7 +205,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     }
 
     fn admitted(
-        &self,
+        self,
         direction: Direction,
         isolation: Isolation<'a>,
         other: &Party<'a>,
@@ -311,7 +219,7 @@ impl<'c, 'a> Policies<'c, 'a> {
                     Match::Yes => return Half::Allowed(Allow::Rule(policy, index)),
                     Match::Maybe(why) => doubt = doubt.or_else(|| Some(why.in_policy(policy))),
                     Match::No => {
-                        let near = matching::miss(self.cx, direction, policy, index, other, socket);
+                        let near = miss::miss(self.cx, direction, policy, index, other, socket);
                         if closest
                             .as_ref()
                             .is_none_or(|(distance, _)| near.0 < *distance)
@@ -332,7 +240,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     }
 
     /// The policies that isolate the pods of a workload.
-    pub(crate) fn isolation(&self, direction: Direction, own: Workload<'_>) -> Isolation<'a> {
+    pub(crate) fn isolation(self, direction: Direction, own: Workload<'_>) -> Isolation<'a> {
         let mut found = Isolation::default();
         for policy in self.cx.in_namespace::<NetworkPolicy>(&own.meta().namespace) {
             match matching::isolates(direction, policy, own.pod_labels()) {
@@ -350,7 +258,7 @@ impl<'c, 'a> Policies<'c, 'a> {
     }
 
     /// Policies of a network plugin that may select pods of the namespace and that are not evaluated here.
-    pub(crate) fn engine_policies(&self, namespace: &str) -> Option<String> {
+    pub(crate) fn engine_policies(self, namespace: &str) -> Option<String> {
         use crate::model::Object as _;
         let cluster_wide = self.cx.in_namespace::<OpaquePolicy>("").next();
         let found = cluster_wide.or_else(|| self.cx.in_namespace::<OpaquePolicy>(namespace).next());
@@ -369,7 +277,7 @@ impl<'c, 'a> Policies<'c, 'a> {
             })
     }
 
-    fn only_unlisted(&self, kind: crate::model::Kind) -> bool {
+    fn only_unlisted(self, kind: crate::model::Kind) -> bool {
         self.cx
             .snapshot
             .coverage
@@ -383,7 +291,7 @@ impl<'c, 'a> Policies<'c, 'a> {
             })
     }
 
-    fn is_own_node(&self, own: Workload<'_>, address: IpAddr) -> bool {
+    fn is_own_node(self, own: Workload<'_>, address: IpAddr) -> bool {
         own.node_name().is_some_and(|node| {
             let nodes = self.cx.named::<Node>("", node);
             nodes

@@ -14,9 +14,9 @@ mod intern;
 mod store;
 
 pub use coverage::{Absence, Coverage, Gap, GapCause};
+pub use index::{Group, Index};
 pub(crate) use host_ports::claims_now;
 pub use host_ports::{Claimant, HostPorts};
-pub use index::Index;
 pub use store::{Store, Stored};
 
 use crate::{

@@ -223,6 +223,9 @@ impl<'t> Reader<'t> {
             b'[' | b'{' => self.flow(first)?,
             b'|' => return self.literal(parent),
             _ => {
+                if !self.plain_may_begin(first) {
+                    return None;
+                }
                 let text = self.plain()?;
                 scalar::resolve(text).value(Cow::Borrowed(text)).ok()?
             }
@@ -306,13 +309,7 @@ impl<'t> Reader<'t> {
         }
         let text = self.text[start..end].trim_end_matches(' ');
         self.at = start + text.len();
-        (!tab && self.plain_may_begin_at(start)).then_some(text)
-    }
-
-    fn plain_may_begin_at(&self, at: usize) -> bool {
-        self.bytes
-            .get(at)
-            .is_some_and(|first| text::begins_plain(*first, self.bytes.get(at + 1).copied()))
+        (!tab).then_some(text)
     }
 
     fn plain_may_begin(&self, first: u8) -> bool {

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::str;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Number, Value};
 
 /// What `!!` stands for.
@@ -194,19 +195,13 @@ impl Scalar {
     }
 }
 
-/// Whole numbers are integers once they have been through Go's JSON.
+/// Numbers that Go's JSON writes without point and exponent are integers to whoever reads that.
 fn json_number(value: f64) -> Number {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the limits of i64 that a float can express"
-    )]
-    let range = i64::MIN as f64..-(i64::MIN as f64);
-    if value.fract() == 0.0 && range.contains(&value) {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
-        return Number::from(value as i64);
+    if let Ok(whole) = value.to_string().parse::<i64>() {
+        return whole.into();
     }
     // Scalars hold finite floats only, which are the ones that have a JSON form.
-    Number::from_f64(value).unwrap_or_else(|| Number::from(0))
+    Number::from_f64(value).unwrap_or_else(|| 0.into())
 }
 
 /// Go's shortest form in 32 bits: `1.5`, `1e+06`, `1e-07`.
@@ -231,15 +226,27 @@ fn float_key(value: f64) -> String {
     }
 }
 
+/// The text of a scalar tagged `!!binary`.
+///
+/// # Errors
+/// It is not base64.
+pub(super) fn binary(text: &str) -> Result<String, String> {
+    let text: String = text.split_ascii_whitespace().collect();
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|_| "what is tagged `!!binary` is not base64".to_owned())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Resolves a scalar with an explicit tag, in long form (`tag:yaml.org,2002:int`).
 ///
 /// # Errors
 /// The text is not of that type.
-pub(super) fn tagged(tag: &str, text: &str, empty: bool) -> Result<Scalar, String> {
+pub(super) fn tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     let Some(name) = tag.strip_prefix(CORE) else {
         return Ok(Scalar::Text);
     };
-    let plain = if empty { Scalar::Null } else { resolve(text) };
+    let plain = resolve(text);
     let scalar = match (name, plain) {
         ("int", Scalar::Int(_) | Scalar::Unsigned(_))
         | ("float", Scalar::Int(_) | Scalar::Float(_) | Scalar::NotFinite(_))
@@ -258,115 +265,34 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Value {
-        resolve(text)
-            .value(text.into())
-            .unwrap_or_else(|error| Value::String(format!("error: {error}")))
+        let value = resolve(text).value(text.into());
+        value.unwrap_or_else(|error| Value::String(format!("error: {error}")))
     }
 
-    /// Each pair was produced by kubectl 1.35's reader (`sigs.k8s.io/yaml` 1.6).
+    /// Text and what kubectl 1.35's reader (`sigs.k8s.io/yaml` 1.6) makes of it, separated by `;`.
+    const ODD: &str = r#"
+        y true; Y true; yes true; YES true; yEs "yEs"; on true; On true; True true; TRUE true; tRUE "tRUE"; n false; No false; off false; OFF false;
+        oN "oN"; False false; ~ null; null null; Null null; NULL null; nUll "nUll"; ~x "~x"; none "none"; NaN "NaN"; inf "inf"; 0 0; -0 0; +1 1;
+        00 0; 0777 511; -0777 -511; +0777 511; 0_7 7; 0o17 15; 0O17 15; 0o8 "0o8"; 08 8; 09.5 9.5; 0x1F 31; 0x "0x"; 0x_1 1; -0x1f -31;
+        0b101 5; -0b1 -1; 0b "0b"; 0b2 "0b2"; 0b-1 -1; 0b+1 1; 0x1p3 "0x1p3"; 0x10000000000000000 "0x10000000000000000"; 1_000 1000;
+        1__0_ 10; _1 "_1"; 1._5 1.5; 1e3 1000; 1E3 1000; 12e03 12000; 1.5e+3 1500; 1.e3 1000; 1e "1e"; 1e+ "1e+"; 1e1_0 10000000000; 1.0 1;
+        0. 0; 5. 5; .5 0.5; -.5 -0.5; +.5 0.5; .5e3 500; .5e ".5e"; . "."; ._5 "._5"; ..5 "..5"; -0.0 0; 0.1 0.1; 1e-7 1e-7; 1e-400 0;
+        1e999 "1e999"; 1e20 1e20; 1.2e3.4 "1.2e3.4"; 0e0 0; 00.5 0.5; 9223372036854775807 9223372036854775807;
+        9223372036854775808 9223372036854775808; 18446744073709551615 18446744073709551615; +9223372036854775808 9223372036854775808.0;
+        -9223372036854775808 -9223372036854775808; -9223372036854775809 -9223372036854775808.0; 99999999999999999999 1e20;
+        0x8000000000000000 9223372036854775808; 1:30 "1:30"; 190:20:30 "190:20:30"; 2001-01-01 "2001-01-01"; 1.2.3 "1.2.3";
+        10.0.0.0/8 "10.0.0.0/8"; 100m "100m"; 128Mi "128Mi"; - "-"; + "+"; --1 "--1"; +-1 "+-1"; 1- "1-"; << "<<"; = "="; ٣ "٣"
+    "#;
+
     #[test]
     fn odd_scalars() {
-        let table = [
-            ("y", "true"),
-            ("Y", "true"),
-            ("yes", "true"),
-            ("YES", "true"),
-            ("yEs", r#""yEs""#),
-            ("on", "true"),
-            ("On", "true"),
-            ("TRUE", "true"),
-            ("tRUE", r#""tRUE""#),
-            ("n", "false"),
-            ("No", "false"),
-            ("off", "false"),
-            ("OFF", "false"),
-            ("oN", r#""oN""#),
-            ("", "null"),
-            ("~", "null"),
-            ("null", "null"),
-            ("Null", "null"),
-            ("nUll", r#""nUll""#),
-            ("~x", r#""~x""#),
-            ("none", r#""none""#),
-            ("0", "0"),
-            ("-0", "0"),
-            ("+1", "1"),
-            ("00", "0"),
-            ("0777", "511"),
-            ("-0777", "-511"),
-            ("+0777", "511"),
-            ("0_7", "7"),
-            ("0o17", "15"),
-            ("0O17", "15"),
-            ("0o8", r#""0o8""#),
-            ("08", "8"),
-            ("09.5", "9.5"),
-            ("0x1F", "31"),
-            ("0x", r#""0x""#),
-            ("0x_1", "1"),
-            ("-0x1f", "-31"),
-            ("0b101", "5"),
-            ("-0b1", "-1"),
-            ("0b", r#""0b""#),
-            ("0b2", r#""0b2""#),
-            ("0b-1", "-1"),
-            ("0b+1", "1"),
-            ("+9223372036854775808", "9223372036854775808.0"),
-            ("0x1p3", r#""0x1p3""#),
-            ("1_000", "1000"),
-            ("1__0_", "10"),
-            ("_1", r#""_1""#),
-            ("1e3", "1000"),
-            ("1E3", "1000"),
-            ("12e03", "12000"),
-            ("1.5e+3", "1500"),
-            ("1.e3", "1000"),
-            ("1e", r#""1e""#),
-            ("1e+", r#""1e+""#),
-            ("1.0", "1"),
-            ("0.", "0"),
-            ("5.", "5"),
-            (".5", "0.5"),
-            ("-.5", "-0.5"),
-            ("+.5", "0.5"),
-            (".", r#"".""#),
-            ("._5", r#""._5""#),
-            ("..5", r#""..5""#),
-            ("-0.0", "0"),
-            ("0.1", "0.1"),
-            ("1e-7", "1e-7"),
-            ("1e999", r#""1e999""#),
-            ("1e20", "1e20"),
-            ("9223372036854775807", "9223372036854775807"),
-            ("9223372036854775808", "9223372036854775808"),
-            ("18446744073709551615", "18446744073709551615"),
-            ("-9223372036854775808", "-9223372036854775808"),
-            ("99999999999999999999", "1e20"),
-            ("0x8000000000000000", "9223372036854775808"),
-            ("1:30", r#""1:30""#),
-            ("190:20:30", r#""190:20:30""#),
-            ("2001-01-01", r#""2001-01-01""#),
-            ("2001-1-1 1:2:3", r#""2001-1-1 1:2:3""#),
-            ("1.2.3", r#""1.2.3""#),
-            ("10.0.0.0/8", r#""10.0.0.0/8""#),
-            ("100m", r#""100m""#),
-            ("128Mi", r#""128Mi""#),
-            ("-", r#""-""#),
-            ("+", r#""+""#),
-            ("--1", r#""--1""#),
-            ("+-1", r#""+-1""#),
-            ("1-", r#""1-""#),
-            ("<<", r#""<<""#),
-            ("=", r#""=""#),
-            ("NaN", r#""NaN""#),
-            ("inf", r#""inf""#),
-            ("1e1_0", "10000000000"),
-            ("\u{663}", "\"\u{663}\""),
-        ];
-        for (text, json) in table {
+        for pair in ODD.split(';') {
+            let (text, json) = pair.trim().split_once(' ').unwrap();
             let expected: Value = serde_json::from_str(json).unwrap();
             assert_eq!(value(text), expected, "{text:?}");
         }
+        assert_eq!(value(""), Value::Null);
+        assert_eq!(value("2001-1-1 1:2:3"), "2001-1-1 1:2:3");
     }
 
     #[test]
@@ -378,30 +304,10 @@ mod tests {
 
     #[test]
     fn keys_are_text() {
-        let table = [
-            ("n", "false"),
-            ("y", "true"),
-            ("1", "1"),
-            ("0777", "511"),
-            ("0x1F", "31"),
-            ("1.5", "1.5"),
-            ("1e3", "1000"),
-            ("1e5", "100000"),
-            ("1e6", "1e+06"),
-            ("1234567.0", "1.234567e+06"),
-            ("1e21", "1e+21"),
-            ("0.1", "0.1"),
-            ("0.0001", "0.0001"),
-            ("0.00001", "1e-05"),
-            ("1e-7", "1e-07"),
-            (".inf", ".inf"),
-            ("-.inf", "-.inf"),
-            (".NAN", ".nan"),
-            ("name", "name"),
-            ("1.10", "1.1"),
-            ("<<", "<<"),
-        ];
-        for (text, key) in table {
+        let table = "n false; y true; 1 1; 0777 511; 0x1F 31; 1.5 1.5; 1e3 1000; 1e5 100000; 1e6 1e+06; 1234567.0 1.234567e+06; 1e21 1e+21; \
+            0.1 0.1; 0.0001 0.0001; 0.00001 1e-05; 1e-7 1e-07; .inf .inf; -.inf -.inf; .NAN .nan; name name; 1.10 1.1; << <<; -1e3 -1000; \
+            1e1_0 1e+10";
+        for (text, key) in table.split("; ").filter_map(|pair| pair.split_once(' ')) {
             assert_eq!(
                 resolve(text).key(text.into()).as_deref(),
                 Ok(key),
@@ -416,13 +322,13 @@ mod tests {
     #[test]
     fn tags() {
         let long = |name: &str| format!("{CORE}{name}");
-        assert_eq!(tagged(&long("str"), "5", false), Ok(Scalar::Text));
-        assert_eq!(tagged(&long("int"), "5", false), Ok(Scalar::Int(5)));
-        assert_eq!(tagged(&long("float"), "5", false), Ok(Scalar::Int(5)));
-        assert_eq!(tagged(&long("bool"), "yes", false), Ok(Scalar::Bool(true)));
-        assert_eq!(tagged(&long("null"), "~", true), Ok(Scalar::Null));
-        assert_eq!(tagged(&long("set"), "5", false), Ok(Scalar::Text));
-        assert_eq!(tagged("!vault", "5", false), Ok(Scalar::Text));
+        assert_eq!(tagged(&long("str"), "5"), Ok(Scalar::Text));
+        assert_eq!(tagged(&long("int"), "5"), Ok(Scalar::Int(5)));
+        assert_eq!(tagged(&long("float"), "5"), Ok(Scalar::Int(5)));
+        assert_eq!(tagged(&long("bool"), "yes"), Ok(Scalar::Bool(true)));
+        assert_eq!(tagged(&long("null"), "~"), Ok(Scalar::Null));
+        assert_eq!(tagged(&long("set"), "5"), Ok(Scalar::Text));
+        assert_eq!(tagged("!vault", "5"), Ok(Scalar::Text));
         for (name, text) in [
             ("int", "abc"),
             ("int", "5.0"),
@@ -430,7 +336,7 @@ mod tests {
             ("null", "x"),
             ("float", "x"),
         ] {
-            assert!(tagged(&long(name), text, false).is_err(), "!!{name} {text}");
+            assert!(tagged(&long(name), text).is_err(), "!!{name} {text}");
         }
     }
 }

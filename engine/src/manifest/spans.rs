@@ -12,17 +12,33 @@ pub struct SpanMap {
     tree: Tree,
 }
 
+/// Where the documents of a file begin, for those who keep no more of a [`super::Document`] than its index.
+#[derive(Debug)]
+pub struct Starts(Vec<(u32, Position)>);
+
+impl Starts {
+    /// Reads the file once more.
+    pub fn of(text: &[u8]) -> Self {
+        let mut starts = Vec::new();
+        super::read(text, &mut |found| starts.push((found.index, found.start)));
+        Self(starts)
+    }
+
+    /// The places in the document of that index; `text` is the same file. Absent if there is no such document or it cannot be read.
+    pub fn spans(&self, text: &[u8], document: u32) -> Option<SpanMap> {
+        let found = self
+            .0
+            .binary_search_by_key(&document, |(index, _)| *index)
+            .ok()?;
+        spans_at(text, self.0[found].1)
+    }
+}
+
 /// The places in the document of that index; `text` is the whole file. Absent if there is no such document or it cannot be read.
 ///
-/// Reads the file again up to the document. Where the document itself is at hand, [`spans_at`] costs its own length only.
+/// Reads the whole file again. For several documents, [`Starts`] does that once for all, and [`spans_at`] not at all.
 pub fn spans(text: &[u8], document: u32) -> Option<SpanMap> {
-    let mut start = None;
-    super::read(text, &mut |found| {
-        if found.index == document {
-            start = Some(found.start);
-        }
-    });
-    spans_at(text, start?)
+    Starts::of(text).spans(text, document)
 }
 
 /// The places in the document that begins at `start` ([`super::Document::start`]); `text` is the whole file. Absent if it cannot be read.

@@ -161,6 +161,7 @@ impl<'t> Chunk<'t> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Separator {
     /// With its line end.
     length: usize,

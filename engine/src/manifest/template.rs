@@ -10,13 +10,11 @@ pub(super) fn may_be(text: &[u8]) -> bool {
     // In blocks without an early end, which the compiler can turn into vector code.
     (0..text.len()).step_by(BLOCK).any(|start| {
         let block = &text[start..text.len().min(start + BLOCK + 1)];
-        let next = &block[1..];
-        block
-            .iter()
-            .zip(next)
-            .fold(false, |found, (first, second)| {
-                found | ((*first == b'{') & (*second == b'{'))
-            })
+        let mut found = false;
+        for (first, second) in block.iter().zip(&block[1..]) {
+            found |= *first == b'{' && *second == b'{';
+        }
+        found
     })
 }
 

@@ -175,14 +175,13 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let empty = style == ScalarStyle::Plain && start.byte_offset() == end.byte_offset();
-                let text = yaml::scalar_text(text, empty);
                 let tag = tag.as_deref();
                 let span = self.span(&start, &end);
                 let is_key = self.awaits_key();
                 if is_key && yaml::is_merge(&text, style, tag) {
                     return self.key(Key::Merge);
                 }
-                let scalar = yaml::resolve(&text, style, tag, empty).ok()?;
+                let (text, scalar) = yaml::scalar(text, style, tag, empty).ok()?;
                 let name = if is_key || anchor > 0 {
                     scalar.key(text).ok()
                 } else {

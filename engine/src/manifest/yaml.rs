@@ -106,38 +106,44 @@ fn rest<'t>(parser: &mut Parser<'t, StrInput<'t>>, source: &Source<'_>) -> Optio
     }
 }
 
-/// How a scalar event resolves: text that is quoted or in a block is text, unless a tag says otherwise.
+/// What a scalar event says and means: what is quoted or in a block is text, unless a tag says otherwise.
 ///
 /// # Errors
 /// Its tag does not fit.
 #[inline]
-pub(super) fn resolve(
-    text: &str,
+pub(super) fn scalar<'t>(
+    text: Cow<'t, str>,
     style: ScalarStyle,
     tag: Option<&Tag>,
     empty: bool,
-) -> Result<Scalar, String> {
+) -> Result<(Cow<'t, str>, Scalar), String> {
+    // The parser writes `~` where there is nothing.
+    let text = if empty { Cow::Borrowed("") } else { text };
     match (tag, style) {
-        (Some(tag), _) => scalar::tagged(&format!("{}{}", tag.handle(), tag.suffix()), text, empty),
-        (None, ScalarStyle::Plain) if empty => Ok(Scalar::Null),
-        (None, ScalarStyle::Plain) => Ok(scalar::resolve(text)),
-        (None, _) => Ok(Scalar::Text),
+        (Some(tag), _) if is_core(tag, "binary") => {
+            Ok((scalar::binary(&text)?.into(), Scalar::Text))
+        }
+        (Some(tag), _) => {
+            let scalar = scalar::tagged(&format!("{}{}", tag.handle(), tag.suffix()), &text)?;
+            Ok((text, scalar))
+        }
+        (None, ScalarStyle::Plain) => {
+            let scalar = scalar::resolve(&text);
+            Ok((text, scalar))
+        }
+        (None, _) => Ok((text, Scalar::Text)),
     }
 }
 
-/// The text of a scalar event: the parser writes `~` where there is nothing.
-#[inline]
-pub(super) fn scalar_text<'t>(text: Cow<'t, str>, empty: bool) -> Cow<'t, str> {
-    if empty { Cow::Borrowed("") } else { text }
+/// Whether the tag is `!!name`.
+fn is_core(tag: &Tag, name: &str) -> bool {
+    tag.suffix() == name && tag.handle() == scalar::CORE
 }
 
 /// Whether a scalar in the place of a key is the merge key.
 #[inline]
 pub(super) fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
-    text == "<<"
-        && tag.map_or(style == ScalarStyle::Plain, |tag| {
-            tag.suffix() == "merge" && tag.handle() == scalar::CORE
-        })
+    text == "<<" && tag.map_or(style == ScalarStyle::Plain, |tag| is_core(tag, "merge"))
 }
 
 /// A collection that is not complete yet.
@@ -182,7 +188,6 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let empty = style == ScalarStyle::Plain && start.byte_offset() == end.byte_offset();
-                let text = scalar_text(text, empty);
                 let tag = tag.as_deref();
                 if self.awaits_key() && is_merge(&text, style, tag) {
                     self.key(Key::Merge);
@@ -195,7 +200,7 @@ impl Builder<'_> {
                         self.source.position(&start),
                     )
                 };
-                let scalar = resolve(&text, style, tag, empty).map_err(unsupported)?;
+                let (text, scalar) = scalar(text, style, tag, empty).map_err(unsupported)?;
                 if anchor > 0 && self.keep_anchors {
                     let name = scalar.key(text.clone()).ok();
                     if let Ok(value) = scalar.value(text.clone()) {

@@ -122,10 +122,50 @@ pub fn from_value(value: Value, origin: Origin) -> Result<Any, Skipped> {
     };
     let mut any = match Kind::of(api_version, name) {
         Some(kind) => decode(kind, value),
+        // On a cluster the mirrored slices are there to be read; in manifests only the old kind is.
+        None if (api_version, name) == ("v1", "Endpoints") && origin != Origin::Live => {
+            decode(Kind::EndpointSlice, mirrored(&value))
+        }
         None => custom_workload(api_version.into(), name.into(), value)?,
     };
     any.meta_mut().origin = origin;
     Ok(any)
+}
+
+/// What the mirroring controller makes of hand-written Endpoints: a slice labelled for the Service of their name.
+fn mirrored(endpoints: &Value) -> Value {
+    let subsets = endpoints.get("subsets").and_then(Value::as_array);
+    let list = |subset: &Value, key: &str, ready: bool| -> Vec<Value> {
+        let addresses = subset.get(key).and_then(Value::as_array);
+        addresses
+            .into_iter()
+            .flatten()
+            .map(|address| {
+                serde_json::json!({"addresses": [address.get("ip")], "conditions": {"ready": ready}})
+            })
+            .collect()
+    };
+    let all: Vec<Value> = subsets
+        .into_iter()
+        .flatten()
+        .flat_map(|subset| {
+            let mut of_subset = list(subset, "addresses", true);
+            of_subset.extend(list(subset, "notReadyAddresses", false));
+            of_subset
+        })
+        .collect();
+    let text = |pointer: &str| endpoints.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").unwrap_or_default();
+    serde_json::json!({
+        "metadata": {
+            "name": name,
+            "namespace": text("/metadata/namespace").unwrap_or_default(),
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "addressType": "IPv4",
+        "endpoints": all,
+        "ports": endpoints.pointer("/subsets/0/ports").cloned().unwrap_or_else(|| Value::Array(Vec::new())),
+    })
 }
 
 /// Decodes one item of a list whose kind is known, straight from its bytes.
@@ -459,6 +499,36 @@ mod tests {
         };
         assert_eq!(controller.template.labels.get("app"), Some("a"));
         assert_eq!(controller.further_labels[1].get("app"), Some("b"));
+    }
+
+    #[test]
+    fn endpoints_in_a_file_count_as_the_slice_that_mirrors_them() {
+        let endpoints = serde_json::json!({
+            "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "db", "namespace": "shop"},
+            "subsets": [{"addresses": [{"ip": "192.0.2.1"}], "notReadyAddresses": [{"ip": "192.0.2.2"}], "ports": [{"port": 5432}]}],
+        });
+        let file = Origin::File {
+            file: 0,
+            document: 0,
+            item: None,
+        };
+        let Ok(Any::EndpointSlice(slice)) = from_value(endpoints.clone(), file) else {
+            panic!("Endpoints of a file are read");
+        };
+        assert_eq!(
+            (slice.service_name(), &*slice.meta.namespace),
+            (Some("db"), "shop")
+        );
+        let ready: Vec<bool> = slice
+            .endpoints
+            .iter()
+            .map(super::super::Endpoint::ready)
+            .collect();
+        assert_eq!(ready, [true, false]);
+        assert_eq!(slice.ports[0].port, Some(5432));
+        assert!(from_value(endpoints, Origin::Live).is_err());
+        let odd = serde_json::json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": 3, "subsets": {"a": 1}});
+        assert!(from_value(odd, file).is_ok());
     }
 
     #[test]

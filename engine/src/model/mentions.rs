@@ -17,9 +17,25 @@ pub struct Mentions {
     pub hosts: Vec<Text>,
     /// Words that look like short Service names in an address position (`http://db:5432`, `db:5432`), sorted.
     pub names: Vec<Text>,
+    /// Those of a short list of flags that are set, without dashes and values (`watch-ingress-without-class`), sorted.
+    pub flags: Vec<Text>,
 }
 
+/// Flags that rules read: how an ingress controller treats Ingresses and classes. A flag set to `false` is not kept.
+const READ_FLAGS: &[&str] = &[
+    "watch-ingress-without-class",
+    "providers.kubernetesingress.ingressclass",
+    "ingress-class",
+    "ingress-class-name",
+    "ingress.class",
+];
+
 impl Mentions {
+    /// Whether one of the flags that rules read is set. The name is lower case, without dashes.
+    pub fn flag(&self, name: &str) -> bool {
+        self.flags.iter().any(|flag| **flag == *name)
+    }
+
     /// Whether the number stands in one of the texts.
     pub fn port(&self, port: i32) -> bool {
         u16::try_from(port).is_ok_and(|port| self.ports.binary_search(&port).is_ok())
@@ -27,7 +43,10 @@ impl Mentions {
 
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.ports.is_empty() && self.hosts.is_empty() && self.names.is_empty()
+        self.ports.is_empty()
+            && self.hosts.is_empty()
+            && self.names.is_empty()
+            && self.flags.is_empty()
     }
 
     /// Reads every text and keeps the tokens.
@@ -47,6 +66,7 @@ impl Mentions {
             collector.ports.extend(mentions.ports);
             collector.hosts.extend(mentions.hosts);
             collector.names.extend(mentions.names);
+            collector.flags.extend(mentions.flags);
         }
         collector.finish()
     }
@@ -79,10 +99,12 @@ struct Collector {
     ports: BTreeSet<u16>,
     hosts: BTreeSet<Text>,
     names: BTreeSet<Text>,
+    flags: BTreeSet<Text>,
 }
 
 impl Collector {
     fn read(&mut self, text: &str) {
+        self.flags(text);
         for word in text.split(|c: char| {
             !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/'))
         }) {
@@ -91,6 +113,23 @@ impl Collector {
             }
             self.numbers(word);
             self.addresses(word);
+        }
+    }
+
+    fn flags(&mut self, text: &str) {
+        // Flags are short; large configuration data is not searched for them word by word.
+        if text.len() > 4096 || !text.contains("--") {
+            return;
+        }
+        for word in text.split_whitespace() {
+            let Some(flag) = word.trim_matches(['"', '\'']).strip_prefix("--") else {
+                continue;
+            };
+            let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+            let name = name.to_ascii_lowercase();
+            if value != "false" && READ_FLAGS.contains(&&*name) {
+                self.flags.insert(name.into());
+            }
         }
     }
 
@@ -146,6 +185,7 @@ impl Collector {
             ports: self.ports.into_iter().collect(),
             hosts: self.hosts.into_iter().collect(),
             names: self.names.into_iter().collect(),
+            flags: self.flags.into_iter().collect(),
         }
     }
 }
@@ -187,6 +227,24 @@ mod tests {
         assert!(!mentions.port(12345));
         assert_eq!(mentions.hosts, ["db.shop.svc.cluster.local".into()]);
         assert_eq!(mentions.names, ["cart".into()]);
+    }
+
+    #[test]
+    fn flags_that_rules_read_are_kept_without_their_values() {
+        let mentions = Mentions::of([
+            "--watch-ingress-without-class=true",
+            "--providers.kubernetesIngress.ingressClass=traefik",
+            "--ingress-class=false",
+            "--password=s3cret",
+        ]);
+        assert_eq!(
+            mentions.flags,
+            [
+                "providers.kubernetesingress.ingressclass".into(),
+                "watch-ingress-without-class".into()
+            ]
+        );
+        assert!(mentions.flag("watch-ingress-without-class"));
     }
 
     #[test]

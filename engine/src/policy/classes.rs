@@ -87,7 +87,7 @@ impl<'a> Asked<'a> {
 
 impl<'a> Policies<'_, 'a> {
     /// The classes of all pods and of the templates without pods, in a stable order.
-    pub fn classes(&self) -> Vec<Class<'a>> {
+    pub fn classes(self) -> Vec<Class<'a>> {
         let mut asked = Asked::default();
         for policy in self.cx.all::<NetworkPolicy>() {
             asked.policy(policy);

@@ -1,6 +1,6 @@
 //! Whether pods may ask the cluster's DNS (catalogue §1.8).
 //!
-//! Where the cluster DNS is here, its pods on their *resolved* port count (53, on OpenShift 5353), beside the addresses
+//! Where the cluster DNS is here, its pods on their *resolved* port count (53, or 5353), beside the addresses
 //! of its Service and of a `NodeLocal` cache, which only an `ipBlock` can name. Where it is not here (manifests, or a
 //! reader who sees one namespace only) any rule that could mean it counts.
 

@@ -70,8 +70,8 @@ impl Reach<'_> {
 }
 
 /// Builds the rows.
-struct Table<'p, 'c, 'a> {
-    policies: &'p Policies<'c, 'a>,
+struct Table<'c, 'a> {
+    policies: Policies<'c, 'a>,
     classes: Vec<Class<'a>>,
     /// Classes are sorted by namespace.
     by_namespace: BTreeMap<&'a str, Range<usize>>,
@@ -82,7 +82,7 @@ struct Table<'p, 'c, 'a> {
 impl<'a> Policies<'_, 'a> {
     /// Who reaches whom on a port, as far as policies decide it. Cost: policies × classes of their namespaces, plus for
     /// every peer the classes of the namespaces that it selects.
-    pub fn reach(&self, port: i32, protocol: &Protocol) -> Reach<'a> {
+    pub fn reach(self, port: i32, protocol: &Protocol) -> Reach<'a> {
         let classes = self.classes();
         let mut by_namespace: BTreeMap<&'a str, Range<usize>> = BTreeMap::new();
         for (at, class) in classes.iter().enumerate() {
@@ -105,7 +105,7 @@ impl<'a> Policies<'_, 'a> {
     }
 }
 
-impl<'a> Table<'_, '_, 'a> {
+impl<'a> Table<'_, 'a> {
     fn rows(&self, direction: Direction) -> Vec<Row> {
         let size = self.classes.len();
         let empty = Row {

@@ -4,7 +4,10 @@
 //! groups, so the cost of a selector does not depend on the number of replicas.
 
 use super::Objects;
-use crate::model::{Labels, Text};
+use crate::{
+    ingress::{KNOWN_CONTROLLERS, KnownController},
+    model::{Labels, PodSpec, Text},
+};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -47,6 +50,10 @@ pub struct Index {
     events_by_object: HashMap<u64, Vec<u32>>,
     /// Hash of (node) -> pods.
     pods_by_node: HashMap<u64, Vec<u32>>,
+    /// Port on the nodes -> Services that ask for it, for a port or for the health check.
+    services_by_node_port: HashMap<i32, Vec<u32>>,
+    /// Groups that run an ingress controller we know.
+    ingress_controllers: Vec<(&'static KnownController, u32)>,
     /// Who asks for which port on a node.
     pub host_ports: super::HostPorts,
 }
@@ -69,6 +76,7 @@ impl Index {
         let mut index = Self::default();
         index.group(objects);
         index.owners(objects);
+        index.find_ingress_controllers(objects);
         index.host_ports = super::HostPorts::new(objects);
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
@@ -78,6 +86,14 @@ impl Index {
                     .entry(hash(&[&service.meta.namespace, key, value]))
                     .or_default()
                     .push(at);
+            }
+        }
+        for (at, service) in positions(objects.services.iter()) {
+            for port in service.node_ports() {
+                let list = index.services_by_node_port.entry(port).or_default();
+                if list.last() != Some(&at) {
+                    list.push(at);
+                }
             }
         }
         for (at, slice) in positions(objects.endpoint_slices.iter()) {
@@ -186,6 +202,32 @@ impl Index {
         }
     }
 
+    fn find_ingress_controllers(&mut self, objects: &Objects) {
+        let mut found = Vec::new();
+        for (at, group) in positions(self.groups.iter()) {
+            let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let templates = group
+                .controllers
+                .iter()
+                .filter_map(|at| objects.controllers.at(*at));
+            let mut specs: Vec<&PodSpec> = Vec::new();
+            for spec in pods
+                .map(|pod| &*pod.spec)
+                .chain(templates.map(|controller| &*controller.template.spec))
+            {
+                // Replicas share one specification.
+                if specs.last().is_none_or(|last| !std::ptr::eq(*last, spec)) {
+                    specs.push(spec);
+                }
+            }
+            let known = KNOWN_CONTROLLERS
+                .iter()
+                .find(|known| specs.iter().any(|spec| known.runs_in(&group.labels, spec)));
+            found.extend(known.map(|known| (known, at)));
+        }
+        self.ingress_controllers = found;
+    }
+
     fn owners(&mut self, objects: &Objects) {
         for (at, pod) in positions(objects.pods.iter()) {
             if let Some(owner) = pod.meta.controller() {
@@ -217,6 +259,13 @@ impl Index {
             .collect();
         namespaces.sort_unstable();
         namespaces
+    }
+
+    /// Groups that run an ingress controller we know, with what is known about it.
+    pub fn ingress_controllers(&self) -> impl Iterator<Item = (&'static KnownController, &Group)> {
+        self.ingress_controllers
+            .iter()
+            .map(|(known, at)| (*known, &self.groups[*at as usize]))
     }
 
     /// All groups.
@@ -282,6 +331,10 @@ impl Index {
 
     pub(crate) fn events_about(&self, kind: &str, uid: &str) -> &[u32] {
         list(self.events_by_object.get(&hash(&[kind, uid])))
+    }
+
+    pub(crate) fn services_on_node_port(&self, port: i32) -> &[u32] {
+        list(self.services_by_node_port.get(&port))
     }
 
     pub(crate) fn pods_on(&self, node: &str) -> &[u32] {

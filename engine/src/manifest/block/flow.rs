@@ -74,13 +74,11 @@ impl<'t> Reader<'t> {
     }
 
     fn flow_value(&mut self) -> Option<Value> {
-        match self.peek()? {
-            bracket @ (b'[' | b'{') => self.flow(bracket),
-            _ => {
-                let (text, scalar) = self.flow_scalar()?;
-                scalar.value(text).ok()
-            }
+        if let bracket @ (b'[' | b'{') = self.peek()? {
+            return self.flow(bracket);
         }
+        let (text, scalar) = self.flow_scalar()?;
+        scalar.value(text).ok()
     }
 
     fn flow_scalar(&mut self) -> Option<(Cow<'t, str>, Scalar)> {

@@ -13,7 +13,8 @@ pub(super) fn is_ordinary(bytes: &[u8]) -> bool {
     let mut control = false;
     let mut wide = false;
     for byte in bytes {
-        control |= (*byte < b' ' && *byte != b'\n' && *byte != b'\t') | (*byte == 0x7F);
+        control |= *byte < b' ' && *byte != b'\n' && *byte != b'\t';
+        control |= *byte == 0x7F;
         wide |= *byte >= 0x80;
     }
     if control {

@@ -217,7 +217,7 @@ fn write(value: &Value, indent: usize, text: &mut String) {
                 if index > 0 {
                     text.push_str(&" ".repeat(indent));
                 }
-                text.push_str(&format!("{}:", Value::from(name.as_str())));
+                text.extend([Value::from(name.as_str()).to_string().as_str(), ":"]);
                 nested(field, indent, text);
             }
         }
@@ -230,18 +230,18 @@ fn write(value: &Value, indent: usize, text: &mut String) {
                 write(item, indent + 2, text);
             }
         }
-        scalar => text.push_str(&format!("{scalar}  # comment\n")),
+        scalar => text.extend([scalar.to_string().as_str(), "  # comment\n"]),
     }
 }
 
 fn nested(value: &Value, indent: usize, text: &mut String) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
-            text.push_str(&format!("\n\n{}", " ".repeat(indent + 3)));
+            text.extend(["\n\n", " ".repeat(indent + 3).as_str()]);
             write(value, indent + 3, text);
         }
         Value::Array(items) if !items.is_empty() => {
-            text.push_str(&format!(" # items\n{}", " ".repeat(indent)));
+            text.extend([" # items\n", " ".repeat(indent).as_str()]);
             write(value, indent, text);
         }
         _ => {

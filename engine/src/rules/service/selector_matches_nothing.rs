@@ -66,7 +66,7 @@ fn report_miss<'a>(cx: &Context<'a>, service: &Service, miss: &Miss<'a>, report:
             .confidence(Confidence::Likely);
         finding.note("no workload of the input is left that this Service could be for");
     }
-    finding.note("the Service has no endpoint: connections to its address are refused");
+    finding.note(selector_miss::consequence(service));
     let namespace = &service.meta.namespace;
     for kind in [
         Kind::Pod,

@@ -313,3 +313,12 @@ pub(super) fn set_selector(service: &Service, pairs: &[(String, String)]) -> Str
         display(pairs.iter().map(|(key, value)| (&**key, &**value)))
     )
 }
+
+/// What clients see.
+pub(super) fn consequence(service: &Service) -> &'static str {
+    if service.is_headless() {
+        "the Service has no endpoint: its DNS name has no address"
+    } else {
+        "the Service has no endpoint: connections to its address are refused"
+    }
+}

@@ -71,7 +71,7 @@ fn report_near<'a>(cx: &Context<'a>, service: &Service, miss: &Miss<'a>, report:
         finding.note(message(cx, service, other));
     }
     soften(miss, first, finding);
-    finding.note("the Service has no endpoint: connections to its address are refused");
+    finding.note(selector_miss::consequence(service));
     looked(service, finding);
     match &miss.near[..] {
         [only] => finding.fix(fix(service, only)),

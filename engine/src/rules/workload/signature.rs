@@ -68,7 +68,12 @@ fn of_line(line: &str) -> Option<Signature> {
     if let Some(at) = any(&["connection refused", "econnrefused"]) {
         return Some(Signature::Refused(target(line, at)));
     }
-    let timeouts = ["i/o timeout", "etimedout", "connection timed out", "connect timed out"];
+    let timeouts = [
+        "i/o timeout",
+        "etimedout",
+        "connection timed out",
+        "connect timed out",
+    ];
     any(&timeouts).map(|at| Signature::TimedOut(target(line, at)))
 }
 
@@ -125,7 +130,8 @@ fn host_and_port(word: &str) -> Option<Target> {
 /// A DNS name, not the name of a source file with a line number behind it.
 fn is_name(host: &str) -> bool {
     const SOURCES: &[&str] = &[
-        "go", "js", "ts", "mjs", "py", "java", "rb", "rs", "c", "cc", "cpp", "php", "kt", "scala", "cs",
+        "go", "js", "ts", "mjs", "py", "java", "rb", "rs", "c", "cc", "cpp", "php", "kt", "scala",
+        "cs",
     ];
     let mut labels = host.split('.');
     let last = host.rsplit('.').next().unwrap_or_default();
@@ -224,7 +230,11 @@ mod tests {
             "Error: listen EADDRINUSE: address already in use :::8080",
             "Web server failed to start. Port 8080 was already in use.",
         ] {
-            assert_eq!(signature(line), Some(Signature::AddressInUse(Some(8080))), "{line}");
+            assert_eq!(
+                signature(line),
+                Some(Signature::AddressInUse(Some(8080))),
+                "{line}"
+            );
         }
         let java = "java.net.BindException: Address already in use";
         assert_eq!(signature(java), Some(Signature::AddressInUse(None)));
@@ -233,7 +243,11 @@ mod tests {
             "Error: listen EACCES: permission denied 0.0.0.0:80",
             "listen tcp :80: bind: permission denied",
         ] {
-            assert_eq!(signature(line), Some(Signature::PermissionDenied(80)), "{line}");
+            assert_eq!(
+                signature(line),
+                Some(Signature::PermissionDenied(80)),
+                "{line}"
+            );
         }
         assert_eq!(signature("listen tcp :8080: bind: permission denied"), None);
         assert_eq!(signature("open /data: permission denied"), None);
@@ -246,10 +260,17 @@ mod tests {
             "Get \"http://api:80/x\": dial tcp 10.0.0.1:5432: connect: connection refused",
             "Error: connect ECONNREFUSED 10.0.0.1:5432",
         ] {
-            assert_eq!(signature(line), Some(Signature::Refused(target("10.0.0.1", 5432))), "{line}");
+            assert_eq!(
+                signature(line),
+                Some(Signature::Refused(target("10.0.0.1", 5432))),
+                "{line}"
+            );
         }
         let timeout = "read tcp 10.1.1.1:43210->10.2.2.2:443: i/o timeout";
-        assert_eq!(signature(timeout), Some(Signature::TimedOut(target("10.2.2.2", 443))));
+        assert_eq!(
+            signature(timeout),
+            Some(Signature::TimedOut(target("10.2.2.2", 443)))
+        );
         let java = "at Main.java:17 Connection refused";
         assert_eq!(signature(java), Some(Signature::Refused(None)));
     }
@@ -279,6 +300,9 @@ mod tests {
     #[test]
     fn credentials_are_no_host() {
         let line = "postgres://admin:5ecret@db.shop.svc:5432/app: connection refused";
-        assert_eq!(signature(line), Some(Signature::Refused(target("db.shop.svc", 5432))));
+        assert_eq!(
+            signature(line),
+            Some(Signature::Refused(target("db.shop.svc", 5432)))
+        );
     }
 }
