@@ -326,6 +326,7 @@ fn eligible<'a>(cx: &Context<'a>, placement: Placement<'_>) -> Eligible<'a> {
 
 /// The sign that nodes are added on demand, so that a pod without a node makes one appear.
 pub fn node_autoscaler(cx: &Context<'_>) -> Option<String> {
+    const STATUS: &str = "cluster-autoscaler-status";
     const LABELS: &[&str] = &[
         "karpenter.sh/nodepool",
         "karpenter.sh/provisioner-name",
@@ -340,7 +341,6 @@ pub fn node_autoscaler(cx: &Context<'_>) -> Option<String> {
         return Some(format!("labels of node `{}`", node.meta.name));
     }
     // The cluster autoscaler leaves its status here, also where a provider runs it out of sight.
-    const STATUS: &str = "cluster-autoscaler-status";
     if cx
         .get::<crate::model::ConfigMap>("kube-system", STATUS)
         .is_some()

@@ -156,12 +156,12 @@ fn judge_port(
     };
     let reference = subject.workload.reference();
     let key = port.key();
-    let names = named.join(", ");
+    let list = named.join(", ");
     let finding = report.find(match verdict {
         Verdict::Clash(..) => {
-            format!("host port {key} of {reference} is taken on its nodes by {names}{more}")
+            format!("host port {key} of {reference} is taken on its nodes by {list}{more}")
         }
-        _ => format!("host port {key} of {reference} is also claimed by {names}{more}"),
+        _ => format!("host port {key} of {reference} is also claimed by {list}{more}"),
     });
     finding.key(
         port.ip()
@@ -197,14 +197,11 @@ fn judge_port(
         finding.looked_for(other.workload.kind(), &meta.namespace, &meta.name);
         name_load_balancer(finding, other.workload);
     }
-    match verdict {
-        Verdict::Clash(note, confidence) => {
-            finding.note(note.clone()).confidence(*confidence);
-        }
-        _ => {
-            finding.case("placement-not-known").severity(Severity::Info);
-            finding.note("on a node that runs one of them the other cannot be scheduled");
-        }
+    if let Verdict::Clash(note, confidence) = verdict {
+        finding.note(note.clone()).confidence(*confidence);
+    } else {
+        finding.case("placement-not-known").severity(Severity::Info);
+        finding.note("on a node that runs one of them the other cannot be scheduled");
     }
     if let Some((other, _)) = judged
         .iter()

@@ -4,7 +4,7 @@ use super::target;
 use crate::{
     context::{Context, Reporter},
     finding::Fix,
-    model::{Condition, Kind, Node, Object as _, ObjectRef, Pod, Workload},
+    model::{Condition, Kind, Node, Object, ObjectRef, Pod, Workload},
     placement::{Fit, Placement},
     ports::{self, HostPort},
     rule::{Check, Rule, Severity},
@@ -44,16 +44,16 @@ fn check<'a>(cx: &Context<'a>, pod: &'a Pod, report: &mut Reporter) {
     let since = condition
         .last_transition_time
         .or(pod.meta.creation_timestamp);
-    let waited = since.map(|since| cx.now.as_second() - since.as_second());
-    if waited.is_some_and(|seconds| seconds < cx.grace_seconds()) {
+    let seconds = since.map(|since| cx.now.as_second() - since.as_second());
+    if seconds.is_some_and(|seconds| seconds < cx.grace_seconds()) {
         return report.skip("a Pod waits for a host port since less than a minute");
     }
     let wanted = ports::on_node(&pod.spec);
-    let keys: Vec<String> = wanted.iter().map(|port| port.key()).collect();
     let reference = pod.reference();
-    let what = match &keys[..] {
-        [] => "a host port".to_owned(),
-        keys => format!("host port {}", keys.join(", ")),
+    let what = if wanted.is_empty() {
+        "a host port".to_owned()
+    } else {
+        format!("host port {}", ports::list(&wanted))
     };
     let held = holders(cx, pod, &wanted);
     let owner = cx.top_owner(&pod.meta);
@@ -78,7 +78,7 @@ fn check<'a>(cx: &Context<'a>, pod: &'a Pod, report: &mut Reporter) {
     }
     finding.at("/status/conditions", "Unschedulable");
     finding.note(format!("the scheduler says: {message}"));
-    if let Some(seconds) = waited {
+    if let Some(seconds) = seconds {
         finding.note(format!("it waits since {}", text::span(seconds)));
     }
     for (node, (holder, port)) in held.iter().take(MOST_NODES) {
@@ -93,7 +93,7 @@ fn check<'a>(cx: &Context<'a>, pod: &'a Pod, report: &mut Reporter) {
         let more = held.len() - MOST_NODES;
         finding.note(format!("and on {}", text::count(more, "more node")));
     }
-    let subject = owner.map_or_else(|| reference.clone(), |owner| owner.reference());
+    let subject = owner.map_or_else(|| reference.clone(), Object::reference);
     let mut others = owners(cx, held.values().map(|(holder, _)| *holder));
     let own = others.contains(&subject);
     others.retain(|other| *other != subject);
@@ -173,7 +173,7 @@ fn owners<'a>(cx: &Context<'a>, pods: impl Iterator<Item = &'a Pod>) -> Vec<Obje
     let mut owners: Vec<ObjectRef> = pods
         .map(|pod| {
             cx.top_owner(&pod.meta)
-                .map_or_else(|| pod.reference(), |owner| owner.reference())
+                .map_or_else(|| pod.reference(), Object::reference)
         })
         .collect();
     owners.sort();
@@ -287,7 +287,7 @@ status:
     #[test]
     fn it_copes_without_nodes_and_is_unknown_without_pods() {
         let ran = check_with(&format!("{PENDING}{}", holder("a", "n1")), |builder| {
-            forbid(builder, Kind::Node)
+            forbid(builder, Kind::Node);
         });
         assert!(ran.one("HST012").notes.join("\n").contains("Pod edge/a"));
         check_with("", |builder| forbid(builder, Kind::Pod))

@@ -2,7 +2,7 @@
 
 use crate::{
     context::Context,
-    model::{AntiAffinityTerm, Meta, Workload},
+    model::{AntiAffinityTerm, Meta, Origin, Workload},
     placement::{self, NodeSet, Placement},
     rule::Confidence,
     rules::text,
@@ -63,10 +63,10 @@ pub(super) fn same_workload(a: Workload<'_>, b: Workload<'_>) -> bool {
     if left.namespace != right.namespace {
         return false;
     }
-    let owned = owner(left).is_some() && owner(left) == owner(right);
+    let siblings = owner(left).is_some() && owner(left) == owner(right);
     let labels = a.pod_labels().without_runtime();
     let alike = !labels.is_empty() && labels == b.pod_labels().without_runtime();
-    owned || alike || left.name == right.name
+    siblings || alike || left.name == right.name
 }
 
 /// Judges a pair.
@@ -154,12 +154,39 @@ fn in_files(cx: &Context<'_>, a: &Side<'_>, b: &Side<'_>) -> Verdict {
             };
         }
     };
-    if everywhere {
+    if everywhere && !alternatives(a.workload, b.workload) {
         let note = "a DaemonSet holds the port on every node where the other may run";
         Verdict::Clash(note.to_owned(), Confidence::Likely)
     } else {
         Verdict::Open
     }
+}
+
+/// Manifests of one application in one namespace, kept in two files: people rarely mean to apply both.
+fn alternatives(a: Workload<'_>, b: Workload<'_>) -> bool {
+    let (left, right) = (a.meta(), b.meta());
+    let files = match (left.origin, right.origin) {
+        (Origin::File { file: one, .. }, Origin::File { file: other, .. }) => one != other,
+        _ => false,
+    };
+    files && left.namespace == right.namespace && images(a) == images(b)
+}
+
+/// Images without their tags.
+fn images(workload: Workload<'_>) -> Vec<&str> {
+    let containers = &workload.spec().containers;
+    let mut images: Vec<&str> = containers
+        .iter()
+        .map(|container| {
+            let bare = container.image.split('@').next().unwrap_or_default();
+            match bare.rsplit_once(':') {
+                Some((name, tag)) if !tag.contains('/') => name,
+                _ => bare,
+            }
+        })
+        .collect();
+    images.sort_unstable();
+    images
 }
 
 /// Nothing but the number of nodes limits it.

@@ -216,6 +216,76 @@ fn variants_and_revisions_of_one_workload_never_accuse_each_other() {
 }
 
 #[test]
+fn two_files_of_one_application_are_alternatives() {
+    let files = |texts: [String; 2]| {
+        let mut builder = crate::snapshot::Builder::new(crate::snapshot::Source::Files);
+        for text in texts {
+            let file = Some(builder.file("x.yaml"));
+            for document in crate::manifest::parse(text.as_bytes()).documents {
+                let place = crate::load::Place {
+                    file,
+                    namespace: "default",
+                };
+                crate::load::document(place, document.index, document.value, &mut |any| {
+                    builder.insert(any);
+                });
+            }
+        }
+        let config = crate::config::Config::default();
+        Ran(crate::run::run(
+            &crate::rules::RULES,
+            &builder.seal(),
+            &config,
+            clock(),
+            Surface::Lint,
+        ))
+    };
+    let (a, b) = (
+        workload(W("DaemonSet", "a", "")),
+        workload(W("DaemonSet", "b", "")),
+    );
+    files([a.clone(), b.replace("image: c", "image: c:2")]).quiet("HST006");
+    assert_eq!(
+        loud(&files([a.clone(), b.replace("image: c", "image: other")])).len(),
+        2
+    );
+    assert_eq!(
+        loud(&files([
+            a,
+            b.replace("namespace: shop", "namespace: tools")
+        ]))
+        .len(),
+        2
+    );
+}
+
+#[test]
+fn an_incoming_workload_meets_what_is_there() {
+    let there = format!("{}{}", workload(W("DaemonSet", "a", "")), nodes(&[""]));
+    let (snapshot, _) = read(&there, crate::snapshot::Source::Cluster, |_| {});
+    let incoming = workload(W("Deployment", "b", ""));
+    let value = crate::manifest::parse(incoming.as_bytes())
+        .documents
+        .remove(0)
+        .value;
+    let new = crate::model::decode::from_value(value, crate::model::Origin::Live).unwrap();
+    let change = crate::context::Change {
+        old: None,
+        new: Some(&new),
+    };
+    let config = crate::config::Config::default();
+    let report = crate::run::run_for(
+        &crate::rules::RULES,
+        &snapshot,
+        change,
+        &config,
+        clock(),
+        Surface::Admit,
+    );
+    assert_eq!(loud(&Ran(report)), ["Deployment shop/b"]);
+}
+
+#[test]
 fn anti_affinity_between_the_two_keeps_them_apart() {
     let term = "      affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: a}}}]}}\n";
     let both = pair(W("Deployment", "a", ""), W("Deployment", "b", ""));
@@ -310,7 +380,7 @@ fn nodes_that_could_not_be_listed_accuse_nobody() {
     ran.none("HST006").unknown("HST006", "nodes");
     // Nothing to compare, nothing to ask for.
     let alone = check_with(&workload(W("DaemonSet", "a", "")), |builder| {
-        forbid(builder, Kind::Node)
+        forbid(builder, Kind::Node);
     });
     alone.none("HST006");
     assert!(
