@@ -276,7 +276,12 @@ fn mentions(texts: Vec<&str>) -> Value {
 }
 
 fn tokens(mentions: &Mentions) -> Value {
-    json!({"ports": mentions.ports, "hosts": mentions.hosts, "names": mentions.names})
+    json!({
+        "ports": mentions.ports,
+        "hosts": mentions.hosts,
+        "names": mentions.names,
+        "flags": mentions.flags,
+    })
 }
 
 /// Tokens of the data, and the network settings of the cluster's own components.

@@ -105,11 +105,8 @@ I9ViOMWFdVMVS//ffno3zJZ1EAalQg==
 ";
 
 fn secret(chain: &[&str]) -> String {
-    let indented: String = chain
-        .iter()
-        .flat_map(|pem| pem.lines())
-        .map(|line| format!("    {line}\n"))
-        .collect();
+    let lines: Vec<&str> = chain.iter().flat_map(|pem| pem.lines()).collect();
+    let indented = lines.join("\n    ");
     format!(
         "---
 apiVersion: v1
@@ -118,7 +115,8 @@ metadata: {{name: web-tls, namespace: shop}}
 type: kubernetes.io/tls
 stringData:
   tls.crt: |
-{indented}"
+    {indented}
+"
     )
 }
 
@@ -199,7 +197,7 @@ fn an_expired_intermediate_counts_and_a_stray_one_does_not() {
 fn a_secret_that_nobody_names_is_context() {
     check(&secret(&[EXPIRED])).quiet("TLS003").one("TLS003");
     let ran = check_with(&secret(&[EXPIRED]), |builder| {
-        forbid(builder, Kind::Ingress)
+        forbid(builder, Kind::Ingress);
     });
     assert!(
         ran.quiet("TLS003")
@@ -272,7 +270,7 @@ fn what_cannot_be_read_is_not_judged() {
     )
     .none("TLS003");
     check_with(&(secret(&[EXPIRED]) + INGRESS), |builder| {
-        forbid(builder, Kind::Secret)
+        forbid(builder, Kind::Secret);
     })
     .unknown("TLS003", "cannot list secrets");
 }

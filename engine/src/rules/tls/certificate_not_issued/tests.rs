@@ -186,7 +186,7 @@ fn an_issuer_that_may_not_be_read_is_not_called_missing() {
     );
     check_with(&yaml, |builder| forbid(builder, Kind::Certificate)).unknown("TLS007", "forbidden");
     check_with(&yaml, |builder| {
-        builder.coverage(Kind::Certificate).not_installed = true
+        builder.coverage(Kind::Certificate).not_installed = true;
     })
     .skipped("TLS007", "not installed");
 }

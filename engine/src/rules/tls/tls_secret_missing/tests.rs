@@ -78,7 +78,7 @@ fn an_annotation_without_cert_manager_is_told() {
         "namespace: shop, annotations: {cert-manager.io/cluster-issuer: le},",
     );
     let ran = check_with(&annotated, |builder| {
-        builder.coverage(Kind::Certificate).not_installed = true
+        builder.coverage(Kind::Certificate).not_installed = true;
     });
     let notes = &ran.one("TLS001").notes;
     assert!(
