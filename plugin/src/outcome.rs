@@ -2,13 +2,14 @@
 //!
 //! Every renderer gets the same [`Outcome`] and decides nothing.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 use netdoctor_engine::finding::{Finding, Label};
-use netdoctor_engine::manifest::{self, Span, SpanMap};
-use netdoctor_engine::model::Origin;
+use netdoctor_engine::manifest::{self, Position, Span, SpanMap};
+use netdoctor_engine::model::{ObjectRef, Origin};
 use netdoctor_engine::report::{NoVerdict, Report};
 use netdoctor_engine::rule::Severity;
 
@@ -182,7 +183,9 @@ pub(crate) struct SourceFile {
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<SourceFile>,
-    spans: RefCell<BTreeMap<(u32, u32), Option<std::rc::Rc<SpanMap>>>>,
+    /// Where the documents of a file begin, by number of the file.
+    starts: RefCell<BTreeMap<u32, Rc<Vec<(u32, Position)>>>>,
+    spans: RefCell<BTreeMap<(u32, u32), Option<Rc<SpanMap>>>>,
 }
 
 /// Where a label stands.
@@ -191,11 +194,26 @@ pub(crate) struct Place<'a> {
     /// File name.
     pub(crate) file: &'a str,
     /// Text of the file.
-    pub(crate) text: Cow<'a, str>,
+    pub(crate) text: &'a [u8],
     /// The field, or the nearest field above it that exists.
     pub(crate) span: Span,
     /// JSON pointer inside the document, list position included.
     pub(crate) pointer: String,
+}
+
+/// The document in which an object stands.
+#[derive(Debug)]
+pub(crate) struct SourceDocument<'a> {
+    /// File name.
+    pub(crate) file: &'a str,
+    /// Text of the file.
+    pub(crate) text: &'a [u8],
+    /// Bytes of the file that hold the document, and perhaps the separator behind it.
+    pub(crate) bytes: Range<usize>,
+    /// Places of its fields, by offsets into the file.
+    pub(crate) spans: Rc<SpanMap>,
+    /// JSON pointer of the object in the document: empty, or its place in a list.
+    pub(crate) prefix: String,
 }
 
 impl Sources {
@@ -203,41 +221,66 @@ impl Sources {
     pub(crate) fn new(files: Vec<SourceFile>) -> Self {
         Self {
             files,
-            spans: RefCell::default(),
+            ..Self::default()
         }
     }
 
     /// Where a label stands; `None` for objects of a cluster.
     pub(crate) fn place(&self, label: &Label) -> Option<Place<'_>> {
-        let Origin::File {
-            file,
-            document,
-            item,
-        } = label.object.origin
-        else {
-            return None;
-        };
-        let source = self.files.get(file as usize)?;
-        let spans = self.span_map(file, document)?;
-        let prefix = item
-            .map(|item| format!("/items/{item}"))
-            .unwrap_or_default();
-        let pointer = format!("{prefix}{}", label.pointer);
-        let span = spans.nearest(&pointer)?;
+        let document = self.document(&label.object)?;
+        let pointer = format!("{}{}", document.prefix, label.pointer);
+        let span = document.spans.nearest(&pointer)?;
         Some(Place {
-            file: &source.name,
-            text: String::from_utf8_lossy(&source.text),
+            file: document.file,
+            text: document.text,
             span,
             pointer,
         })
     }
 
-    fn span_map(&self, file: u32, document: u32) -> Option<std::rc::Rc<SpanMap>> {
-        let mut spans = self.spans.borrow_mut();
-        let text = &self.files.get(file as usize)?.text;
-        spans
+    /// The document in which an object stands; `None` for objects of a cluster.
+    pub(crate) fn document(&self, object: &ObjectRef) -> Option<SourceDocument<'_>> {
+        let Origin::File {
+            file,
+            document,
+            item,
+        } = object.origin
+        else {
+            return None;
+        };
+        let source = self.files.get(file as usize)?;
+        let starts = self.starts(file, &source.text);
+        let at = starts.iter().position(|(index, _)| *index == document)?;
+        let start = starts[at].1;
+        let end = starts
+            .get(at + 1)
+            .map_or(source.text.len(), |(_, next)| next.offset);
+        let spans = self
+            .spans
+            .borrow_mut()
             .entry((file, document))
-            .or_insert_with(|| manifest::spans(text, document).map(std::rc::Rc::new))
-            .clone()
+            .or_insert_with(|| manifest::spans_at(&source.text, start).map(Rc::new))
+            .clone()?;
+        Some(SourceDocument {
+            file: &source.name,
+            text: &source.text,
+            bytes: start.offset..end,
+            spans,
+            prefix: item
+                .map(|item| format!("/items/{item}"))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn starts(&self, file: u32, text: &[u8]) -> Rc<Vec<(u32, Position)>> {
+        let mut starts = self.starts.borrow_mut();
+        let of_file = starts.entry(file).or_insert_with(|| {
+            let mut starts = Vec::new();
+            manifest::parse_each(text, &mut |document| {
+                starts.push((document.index, document.start));
+            });
+            Rc::new(starts)
+        });
+        Rc::clone(of_file)
     }
 }

@@ -72,7 +72,9 @@ impl Progress {
 
     /// Number of objects of a kind so far.
     pub(crate) fn read(&self, kind: Kind, count: usize) {
-        self.change(|state| drop(state.read.insert(kind, count)));
+        self.change(|state| {
+            state.read.insert(kind, count);
+        });
     }
 
     /// A kind is complete.

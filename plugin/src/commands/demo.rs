@@ -117,9 +117,18 @@ mod tests {
     use netdoctor_engine::report::Report;
 
     fn judged(name: &str) -> Report {
-        let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap();
+        let scenario = SCENARIOS
+            .iter()
+            .find(|scenario| scenario.name == name)
+            .unwrap();
         let now = scenario.now.parse().unwrap();
-        run_rules(&RULES, &snapshot(scenario).unwrap(), &Config::default(), now, Surface::Check)
+        run_rules(
+            &RULES,
+            &snapshot(scenario).unwrap(),
+            &Config::default(),
+            now,
+            Surface::Check,
+        )
     }
 
     /// Every scenario names its one cause: the only headline above info, unless the story is about several.
@@ -140,13 +149,20 @@ mod tests {
         assert_eq!(expected.len(), SCENARIOS.len());
         for (name, codes) in expected {
             let report = judged(name);
-            let loud = report.headlines().filter(|finding| finding.severity > Severity::Info);
+            let loud = report
+                .headlines()
+                .filter(|finding| finding.severity > Severity::Info);
             let mut found: Vec<&str> = loud.map(|finding| finding.rule.code).collect();
             found.sort_unstable();
             let all: Vec<String> = report
                 .findings
                 .iter()
-                .map(|f| format!("{} {} {}: {}", f.severity, f.rule.code, f.subject, f.message))
+                .map(|f| {
+                    format!(
+                        "{} {} {}: {}",
+                        f.severity, f.rule.code, f.subject, f.message
+                    )
+                })
                 .collect();
             assert_eq!(found, *codes, "{name}:\n{}", all.join("\n"));
         }
@@ -155,7 +171,10 @@ mod tests {
     #[test]
     fn a_node_that_is_gone_takes_its_services_down_in_one_finding() {
         let report = judged("node-not-ready");
-        let headline = report.headlines().find(|finding| finding.rule.code == "NOD001").unwrap();
+        let headline = report
+            .headlines()
+            .find(|finding| finding.rule.code == "NOD001")
+            .unwrap();
         assert!(headline.explains.len() >= 2, "{:?}", headline.explains);
     }
 }

@@ -85,14 +85,9 @@ pub(super) async fn make(cluster: &Cluster, request: &Request<'_>) -> Result<Pla
 fn kinds(request: &Request<'_>) -> BTreeSet<Kind> {
     let mut kinds: BTreeSet<Kind> = request.rules.iter().flat_map(|rule| rule.kinds()).collect();
     if !kinds.is_empty() {
-        // Facts about the cluster, labels of namespaces, and the cluster DNS are behind most verdicts.
-        kinds.extend([
-            Kind::Node,
-            Kind::Namespace,
-            Kind::Service,
-            Kind::DaemonSet,
-            Kind::ServiceCIDR,
-        ]);
+        // Facts about the cluster and labels of namespaces are behind most verdicts.
+        kinds.extend(netdoctor_engine::facts::KINDS);
+        kinds.insert(Kind::Namespace);
     }
     kinds
 }
