@@ -86,6 +86,25 @@ pub(super) fn few_names(names: impl Iterator<Item = String>) -> String {
     }
 }
 
+/// Up to three objects; a namespace that they share is named once.
+pub(super) fn few_objects<'f>(
+    outcome: &Outcome<'_>,
+    findings: impl Iterator<Item = &'f Finding> + Clone,
+) -> String {
+    let namespaces: BTreeSet<&str> = findings
+        .clone()
+        .map(|finding| &*finding.subject.namespace)
+        .collect();
+    let asked = outcome.spec.namespace.as_deref();
+    match namespaces.first() {
+        Some(shared) if namespaces.len() == 1 && !shared.is_empty() && asked != Some(shared) => {
+            let names = few_names(findings.map(|finding| finding.subject.type_name()));
+            format!("{names} in namespace {shared}")
+        }
+        _ => few_names(findings.map(|finding| object(outcome, &finding.subject))),
+    }
+}
+
 /// `type/name`, and the namespace as a flag where it is not the one that was asked for.
 pub(super) fn object(outcome: &Outcome<'_>, subject: &ObjectRef) -> String {
     let asked = outcome.spec.namespace.as_deref();

@@ -136,13 +136,21 @@ impl<'o, 'a> Blocks<'o, 'a> {
         wrap(&self.style.line(text), room.max(20)).join("\n")
     }
 
-    /// `deployment/web -n shop  spec.template.spec.dnsPolicy`
+    /// `deployment/web -n shop  spec.template.spec.dnsPolicy: what it shows`
     fn object_line(&self, finding: &Finding) -> String {
         let label = view::main_label(finding);
         let object = view::object(self.outcome, &label.object);
-        let field = view::field(&label.pointer);
-        let gap = if field.is_empty() { "" } else { "  " };
-        self.style.line(&format!("{object}{gap}{field}"))
+        let place = match view::field(&label.pointer) {
+            field if field.is_empty() => object,
+            field => format!("{object}  {field}"),
+        };
+        let line = if label.text.is_empty() {
+            place
+        } else {
+            format!("{place}: {}", label.text)
+        };
+        self.wrapped(&line, self.style.width.saturating_sub(4))
+            .replace('\n', "\n      ")
     }
 
     /// Labels that stand in files, and the others.
@@ -227,22 +235,18 @@ impl<'o, 'a> Blocks<'o, 'a> {
 
     /// Evidence, consequences and what is explained, each with the word before it.
     fn facts(&self, finding: &Finding, elsewhere: &[&Label]) -> Vec<(&'static str, String)> {
-        let is_live = self
-            .outcome
-            .sources
-            .place(&view::main_label(finding))
-            .is_none();
         let mut facts: Vec<(&'static str, String)> = Vec::new();
-        for (index, label) in elsewhere.iter().enumerate() {
-            if label.text.is_empty() {
-                continue;
-            }
-            // The first label of a live finding is the line below the title.
-            let is_here = is_live && (index == 0 || label.object == finding.subject);
-            let text = match (is_here, view::field(&label.pointer)) {
-                (true, field) if index == 0 || field.is_empty() => label.text.clone(),
-                (true, field) => format!("{field}: {}", label.text),
-                (false, _) => format!(
+        // The main place of a live finding is the line below the title.
+        let main = finding.labels.first();
+        let others = elsewhere
+            .iter()
+            .filter(|label| !main.is_some_and(|main| std::ptr::eq(main, **label)));
+        for label in others.filter(|label| !label.text.is_empty()) {
+            let text = match view::field(&label.pointer) {
+                field if label.object == finding.subject && !field.is_empty() => {
+                    format!("{field}: {}", label.text)
+                }
+                _ => format!(
                     "{}: {}",
                     view::object(self.outcome, &label.object),
                     label.text
@@ -265,15 +269,11 @@ impl<'o, 'a> Blocks<'o, 'a> {
         match symptoms.findings[..] {
             [only] => format!("{} ({code})", only.message),
             _ => {
-                let objects = symptoms
-                    .findings
-                    .iter()
-                    .map(|finding| view::object(self.outcome, &finding.subject));
+                let objects = view::few_objects(self.outcome, symptoms.findings.iter().copied());
                 let times = self.style.times();
                 format!(
-                    "{} ({code} {times}{number}): {}",
-                    symptoms.rule.summary,
-                    view::few_names(objects)
+                    "{} ({code} {times}{number}): {objects}",
+                    symptoms.rule.summary
                 )
             }
         }

@@ -115,7 +115,15 @@ fn calm(outcome: &Outcome<'_>, style: Style, checks: view::Checks) -> String {
         return format!("{} {text}", style.mark(Mark::Warning));
     }
     let text = format!("No problems found in {}", count(verdicts, "check"));
-    format!("{} {}", style.mark(Mark::Passed), style.paint(GREEN, &text))
+    format!(
+        "{} {}",
+        style.mark(if checks.unknown > 0 {
+            Mark::Open
+        } else {
+            Mark::Passed
+        }),
+        style.paint(GREEN, &text)
+    )
 }
 
 /// The reason, when there is only one; a list of several stands above.
