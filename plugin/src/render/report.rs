@@ -219,9 +219,14 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
     Ok(safe)
 }
 
-/// The document as YAML.
+/// The document as YAML. Where a string would act on a terminal the JSON form is printed, which is YAML too and shows it escaped.
 pub(super) fn yaml(outcome: &Outcome<'_>) -> io::Result<String> {
-    serde_saphyr::to_string(&document(outcome)).map_err(io::Error::other)
+    let document = document(outcome);
+    let text = serde_saphyr::to_string(&document).map_err(io::Error::other)?;
+    if text.chars().any(|c| c != '\n' && acts_on_the_terminal(c)) {
+        return harmless_json(&document);
+    }
+    Ok(text)
 }
 
 fn document<'o>(outcome: &'o Outcome<'_>) -> Document<'o> {

@@ -115,7 +115,7 @@ fn items_are_added_and_removed() {
     );
     assert_eq!(edited("a: [x, y]\n", remove("/a/0")).unwrap(), "a: [y]\n");
     assert_eq!(edited("a: [x, y]\n", remove("/a/1")).unwrap(), "a: [x]\n");
-    assert_eq!(edited("a: [x]\n", add("/a/-", "y")).unwrap(), "a: [x, y]\n");
+    assert_eq!(edited("a: [x]\n", add("/a/-", "z")).unwrap(), "a: [x, z]\n");
     assert_eq!(
         edited("a: 1\nb:\n  c: 2\nd: 3\n", remove("/b")).unwrap(),
         "a: 1\nd: 3\n"
@@ -126,13 +126,13 @@ fn items_are_added_and_removed() {
 fn only_the_document_and_item_that_is_meant_is_changed() {
     let two = "---\na: x\n---\na: x\n";
     assert_eq!(
-        edited_at(two, replace("/a", "y"), 1, None).unwrap(),
-        "---\na: x\n---\na: y\n"
+        edited_at(two, replace("/a", "z"), 1, None).unwrap(),
+        "---\na: x\n---\na: z\n"
     );
     let list = "apiVersion: v1\nkind: List\nitems:\n  - a: x\n  - a: x\n";
     assert_eq!(
-        edited_at(list, replace("/a", "y"), 0, Some(1)).unwrap(),
-        "apiVersion: v1\nkind: List\nitems:\n  - a: x\n  - a: y\n"
+        edited_at(list, replace("/a", "z"), 0, Some(1)).unwrap(),
+        "apiVersion: v1\nkind: List\nitems:\n  - a: x\n  - a: z\n"
     );
 }
 

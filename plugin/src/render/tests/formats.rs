@@ -16,22 +16,23 @@ const SCHEMA: &str = include_str!(concat!(
 /// A name with everything that should not reach a terminal, a page or a workflow command.
 const HOSTILE: &str = "\u{1b}[31mx\u{202e}\u{7}\r\n::error::y\u{9b}|<b>&\"'%,:`@z\u{fffe}";
 
-fn hostile_files() -> Fixture {
-    let text = format!(
-        "apiVersion: v1\nkind: Service\nmetadata:\n  name: {}\nspec:\n  selector: {{a: b}}\n  ports: [{{name: http, port: 80, targetPort: htpp}}]\n",
-        serde_json::to_string(HOSTILE).unwrap()
-    );
-    let name = "a\u{1b}[2J,b:c%\u{202e}.yaml";
-    fixture::files(&[(name, &text)])
-}
-
-fn hostile_cluster() -> Fixture {
-    let service = serde_json::json!({
+fn hostile_service() -> Value {
+    serde_json::json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": HOSTILE, "namespace": HOSTILE},
         "spec": {"selector": {"a": "b"}, "ports": [{"name": "http", "port": 80, "targetPort": "htpp"}]},
-    });
-    fixture::cluster_of(&[service])
+    })
+}
+
+fn hostile_files() -> Fixture {
+    let name = "a\u{1b}[2J,b:c%\u{202e}.json";
+    let fixture = fixture::files(&[(name, &hostile_service().to_string())]);
+    assert_eq!(fixture.outcome().shown().count(), 2);
+    fixture
+}
+
+fn hostile_cluster() -> Fixture {
+    fixture::cluster_of(&[hostile_service()])
 }
 
 fn all() -> Vec<Fixture> {
@@ -134,7 +135,7 @@ fn short_lines_name_place_code_and_fact() {
 fn a93_workflow_commands_are_escaped() {
     let text = print(&hostile_files(), Format::Github, PLAIN);
     assert!(
-        text.starts_with("::error file=a^[[2J%2Cb%3Ac%25<U+202E>.yaml,line=7,endLine=7,col="),
+        text.starts_with("::error file=a^[[2J%2Cb%3Ac%25<U+202E>.json,line=1,endLine=1,col="),
         "{text}"
     );
     let summary = step_summary(&hostile_files().outcome());
