@@ -69,15 +69,11 @@ fn snapshot() -> Snapshot {
         .chain((0..PODS).map(pod))
         .chain((0..POLICIES).map(policy));
     for object in objects {
-        load::document(
-            &mut builder,
-            Place {
-                file: None,
-                namespace: "default",
-            },
-            0,
-            object,
-        );
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
+        load::document(place, 0, object, &mut |any| builder.insert(any));
     }
     builder.seal()
 }

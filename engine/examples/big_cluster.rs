@@ -18,7 +18,10 @@ use std::time::Instant;
 const PODS_PER_SERVICE: usize = 15;
 
 fn main() {
-    let pods: usize = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(150_000);
+    let pods: usize = std::env::args()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(150_000);
     let (nodes, services) = ((pods / 30).max(1), (pods / PODS_PER_SERVICE).max(1));
     let started = Instant::now();
     let mut builder = Builder::new(Source::Cluster);
@@ -26,7 +29,8 @@ fn main() {
     for kind in Kind::all() {
         *builder.coverage(kind) = Coverage::complete();
     }
-    let mut add = |kind: Kind, json: String| builder.insert(decode::from_slice(kind, json.as_bytes()));
+    let mut add =
+        |kind: Kind, json: String| builder.insert(decode::from_slice(kind, json.as_bytes()));
     for node in 0..nodes {
         add(Kind::Node, node_json(node));
     }
@@ -179,7 +183,11 @@ fn policy_json(service: usize) -> String {
 }
 
 fn pod_name(pod: usize) -> String {
-    format!("app-{}-5d9c-{}", pod / PODS_PER_SERVICE, pod % PODS_PER_SERVICE)
+    format!(
+        "app-{}-5d9c-{}",
+        pod / PODS_PER_SERVICE,
+        pod % PODS_PER_SERVICE
+    )
 }
 
 fn pod_json(pod: usize, nodes: usize) -> String {

@@ -572,6 +572,21 @@ impl<'a> Context<'a> {
         pods
     }
 
+    /// Live pods with the same controller, the pod itself included.
+    pub fn siblings(&self, pod: &Pod) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        let objects = &self.snapshot.objects;
+        let owner = pod.meta.controller();
+        let positions = owner.map_or(&[][..], |owner| {
+            self.snapshot
+                .index
+                .pods_owned(&pod.meta.namespace, &owner.kind, &owner.name)
+        });
+        positions
+            .iter()
+            .filter_map(|at| objects.pods.at(*at))
+            .filter(|pod| pod.alive())
+    }
+
     /// The controller objects that a controller owns (the `ReplicaSets` of a Deployment).
     pub fn owned_controllers(&self, controller: &Controller) -> Vec<&'a Controller> {
         let reference = controller.reference();

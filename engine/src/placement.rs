@@ -5,8 +5,10 @@
 //! that every pod of a `DaemonSet` gets. Whatever cannot be decided (an operator of a newer version) is [`Fit::Unsure`].
 
 mod compare;
+mod set;
 
 pub(crate) use compare::{apart, covers};
+pub use set::NodeSet;
 
 use crate::{
     context::Context,
@@ -108,7 +110,7 @@ impl<'a> Placement<'a> {
             return Fit::No;
         }
         self.selected(node)
-            .min(self.tolerated(node))
+            .min(self.tolerated(node, |_| true))
             .min(self.not_cordoned(node))
     }
 
@@ -122,6 +124,16 @@ impl<'a> Placement<'a> {
             return Fit::No;
         }
         self.fits(node)
+    }
+
+    /// Whether its pods may run on the node at other times: taints and cordons that say how the node is now are left
+    /// out.
+    pub fn may_use(&self, node: &Node) -> Fit {
+        if self.node_name.is_some_and(|name| *name != *node.meta.name) {
+            return Fit::No;
+        }
+        let lasting = |taint: &Taint| !taint.key.starts_with("node.kubernetes.io/");
+        self.selected(node).min(self.tolerated(node, lasting))
     }
 
     fn selected(&self, node: &Node) -> Fit {
@@ -144,7 +156,7 @@ impl<'a> Placement<'a> {
             .unwrap_or(Fit::No)
     }
 
-    fn tolerated(&self, node: &Node) -> Fit {
+    fn tolerated(&self, node: &Node, counts: impl Fn(&Taint) -> bool) -> Fit {
         let matters = |taint: &&Taint| match &*taint.effect {
             "NoExecute" => true,
             // The kubelet does not look at these, and a pod with a node name never meets the scheduler.
@@ -156,6 +168,7 @@ impl<'a> Placement<'a> {
             .taints
             .iter()
             .filter(matters)
+            .filter(|taint| counts(taint))
             .map(|taint| self.tolerates(&taint.key, taint.value.as_deref(), &taint.effect));
         fits.min().unwrap_or(Fit::Yes)
     }
@@ -313,6 +326,7 @@ fn eligible<'a>(cx: &Context<'a>, placement: Placement<'_>) -> Eligible<'a> {
 
 /// The sign that nodes are added on demand, so that a pod without a node makes one appear.
 pub fn node_autoscaler(cx: &Context<'_>) -> Option<String> {
+    const STATUS: &str = "cluster-autoscaler-status";
     const LABELS: &[&str] = &[
         "karpenter.sh/nodepool",
         "karpenter.sh/provisioner-name",
@@ -327,7 +341,6 @@ pub fn node_autoscaler(cx: &Context<'_>) -> Option<String> {
         return Some(format!("labels of node `{}`", node.meta.name));
     }
     // The cluster autoscaler leaves its status here, also where a provider runs it out of sight.
-    const STATUS: &str = "cluster-autoscaler-status";
     if cx
         .get::<crate::model::ConfigMap>("kube-system", STATUS)
         .is_some()

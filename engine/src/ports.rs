@@ -143,6 +143,18 @@ pub fn on_node(spec: &PodSpec) -> Vec<HostPort<'_>> {
         .collect()
 }
 
+/// Host ports as messages list them, each once: `80/TCP, 443/TCP`.
+pub fn list(ports: &[HostPort<'_>]) -> String {
+    let mut keys: Vec<String> = Vec::new();
+    for port in ports {
+        let key = port.key();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +188,6 @@ mod tests {
         assert!(ports[0].clashes(ports[1]) && ports[1].clashes(ports[0]));
         assert!(!ports[1].clashes(ports[2]) && !ports[0].clashes(ports[3]));
         assert_eq!(ports[2].pointer(&spec), "/containers/0/ports/2");
+        assert_eq!(list(&ports), "80/TCP, 80/UDP");
     }
 }

@@ -6,7 +6,7 @@
 //! become facts, and texts written by programs are scrubbed of what looks like a credential.
 
 use crate::{
-    model::{Kind, Mentions, TELLTALES, annotation_is_read, names_a_credential},
+    model::{Kind, Mentions, NetworkSettings, TELLTALES, annotation_is_read, names_a_credential},
     pointer,
 };
 use serde_json::{Map, Value, json};
@@ -26,11 +26,7 @@ pub fn redact(kind: Kind, object: &Value) -> Value {
         Kind::Pod => put(&mut kept, "/spec", pod_spec(object.get("spec"))),
         Kind::CronJob => template(object, &mut kept, "/spec/jobTemplate/spec/template"),
         kind if kind.is_controller() => template(object, &mut kept, "/spec/template"),
-        Kind::ConfigMap => put(
-            &mut kept,
-            "/netdoctorMentions",
-            mentions(texts(object.get("data"))),
-        ),
+        Kind::ConfigMap => config_map(object, &mut kept),
         Kind::Secret => secret(object, &mut kept),
         _ => {}
     }
@@ -280,7 +276,29 @@ fn mentions(texts: Vec<&str>) -> Value {
 }
 
 fn tokens(mentions: &Mentions) -> Value {
-    json!({"ports": mentions.ports, "hosts": mentions.hosts, "names": mentions.names})
+    json!({
+        "ports": mentions.ports,
+        "hosts": mentions.hosts,
+        "names": mentions.names,
+        "flags": mentions.flags,
+    })
+}
+
+/// Tokens of the data, and the network settings of the cluster's own components.
+fn config_map(object: &Value, kept: &mut Value) {
+    put(
+        kept,
+        "/netdoctorMentions",
+        mentions(texts(object.get("data"))),
+    );
+    let data = object.get("data").and_then(Value::as_object);
+    let values = data.into_iter().flatten();
+    let texts = values.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    if let Some(settings) = NetworkSettings::of(texts) {
+        put(kept, "/netdoctorNetwork", settings.to_json());
+    } else if let Some(already) = object.get("netdoctorNetwork") {
+        put(kept, "/netdoctorNetwork", already.clone());
+    }
 }
 
 fn secret(object: &Value, kept: &mut Value) {
@@ -494,5 +512,46 @@ mod tests {
         );
         assert_eq!(scrub("DB_PASSWORD=x y"), "DB_PASSWORD=<redacted> y");
         assert_eq!(scrub("http://u:p@h/x"), "http://<redacted>@h/x");
+    }
+
+    #[test]
+    fn network_settings_survive_and_the_texts_they_were_read_from_do_not() {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "data": {
+                "Corefile": ".:53 {\n kubernetes corp.test in-addr.arpa\n # hunter2\n}\n",
+                "config.conf": "kind: KubeProxyConfiguration\nmode: ipvs\nclusterCIDR: 10.0.0.0/8\n",
+            },
+        });
+        let settings = |value: &Value| match crate::model::decode::from_value(
+            value.clone(),
+            crate::model::Origin::Live,
+        ) {
+            Ok(crate::model::decode::Any::ConfigMap(map)) => map.network,
+            other => panic!("{other:?}"),
+        };
+        let kept = redact(Kind::ConfigMap, &object);
+        assert!(!kept.to_string().contains("hunter2"));
+        assert!(settings(&object).is_some());
+        assert_eq!(settings(&kept), settings(&object));
+        assert_eq!(
+            redact(Kind::ConfigMap, &kept)["netdoctorNetwork"],
+            kept["netdoctorNetwork"]
+        );
+    }
+
+    #[test]
+    fn last_words_still_tell_of_the_network() {
+        for message in [
+            "[FATAL] plugin/loop: Loop (127.0.0.1:39723 -> :53) detected for zone \".\"",
+            "listen tcp :8080: bind: address already in use",
+            "dial tcp 10.0.0.1:5432: connect: connection refused",
+        ] {
+            let state = json!([{"name": "c", "lastState": {"terminated": {"exitCode": 1, "message": message}}}]);
+            let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "status": {"containerStatuses": state}});
+            let kept = redact(Kind::Pod, &object);
+            let said = kept.pointer("/status/containerStatuses/0/lastState/terminated/message");
+            assert_eq!(said.and_then(Value::as_str), Some(message));
+        }
     }
 }

@@ -8,11 +8,14 @@
 //! ```
 
 mod coverage;
+mod host_ports;
 mod index;
 mod intern;
 mod store;
 
 pub use coverage::{Absence, Coverage, Gap, GapCause};
+pub(crate) use host_ports::claims_now;
+pub use host_ports::{Claimant, HostPorts};
 pub use index::{Group, Index};
 pub use store::{Store, Stored};
 

@@ -44,13 +44,13 @@ pub(super) fn detect(
         return fact("replaced", Confidence::Likely, sign);
     }
     let seen = snapshot.known(Kind::Pod, "kube-system").is_ok();
-    let replaces = matches!(
+    let can_replace = matches!(
         dataplane,
         Some(Dataplane::Cilium | Dataplane::OvnKubernetes | Dataplane::KubeRouter)
     );
     if embedded {
         fact("embedded", Confidence::Likely, "distribution")
-    } else if replaces && seen {
+    } else if can_replace && seen {
         fact(
             "replaced",
             Confidence::Hint,

@@ -113,12 +113,12 @@ status: {{observedGeneration: 1, desiredNumberScheduled: 2, currentNumberSchedul
 
 fn node(version: &str, extra: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: v1
 kind: Node
 metadata: {{name: node-1, {extra}}}
 status: {{nodeInfo: {{kubeletVersion: {version}}}}}
-"#
+"
     )
 }
 
@@ -277,7 +277,7 @@ fn nothing_seen_is_unknown_never_absent() {
 
 #[test]
 fn pods_tell_where_daemon_sets_may_not_be_listed() {
-    let pod = r#"
+    let pod = r"
 apiVersion: v1
 kind: Pod
 metadata:
@@ -285,7 +285,7 @@ metadata:
   namespace: kube-system
   ownerReferences: [{apiVersion: apps/v1, kind: DaemonSet, name: cilium, uid: u, controller: true}]
 spec: {containers: [{name: cilium-agent, image: quay.io/cilium/cilium}]}
-"#;
+";
     let (snapshot, _) = read(pod, Source::Cluster, |b| forbid(b, Kind::DaemonSet));
     assert_eq!(
         value(snapshot.facts.dataplane.as_ref()),
@@ -316,7 +316,7 @@ fn stated_facts_win() {
 
 #[test]
 fn service_cidr_objects_are_certain_and_other_dns_services_are_not_the_clusters() {
-    let yaml = r#"
+    let yaml = r"
 {apiVersion: networking.k8s.io/v1, kind: ServiceCIDR, metadata: {name: kubernetes}, spec: {cidrs: [10.96.0.0/12]}}
 ---
 apiVersion: v1
@@ -333,7 +333,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: dns-default, namespace: openshift-dns, labels: {dns.operator.openshift.io/owning-dns: default}}
 spec: {ports: [{port: 53, targetPort: dns}]}
-"#;
+";
     let facts = facts(yaml);
     let range = &facts.service_cidrs[0];
     assert_eq!(

@@ -65,6 +65,19 @@ pub struct Secret {
     pub type_name: Text,
     /// Facts about `tls.crt`. `None` when the contents were not read.
     pub certificate: Option<Result<Vec<CertificateFacts>, Text>>,
+    /// The certificate stands in `stringData`, as people write it.
+    pub in_string_data: bool,
+}
+
+impl Secret {
+    /// JSON pointer to the certificate.
+    pub fn certificate_pointer(&self) -> &'static str {
+        if self.in_string_data {
+            "/stringData/tls.crt"
+        } else {
+            "/data/tls.crt"
+        }
+    }
 }
 
 impl Object for Secret {
@@ -102,6 +115,7 @@ struct RawTls {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawSecret::deserialize(deserializer)?;
+        let in_string_data = raw.string_data.certificate.is_some();
         let certificate = if let Some(facts) = raw.netdoctor_certificates {
             Some(Ok(facts))
         } else if &*raw.type_name != "kubernetes.io/tls" {
@@ -116,6 +130,7 @@ impl<'de> Deserialize<'de> for Secret {
             meta: raw.metadata,
             type_name: raw.type_name,
             certificate,
+            in_string_data,
         })
     }
 }

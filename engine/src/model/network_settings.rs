@@ -3,7 +3,7 @@
 
 use super::Text;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Settings of the pod network, the service proxy and DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -31,6 +31,18 @@ impl NetworkSettings {
             settings.read(key, value);
         }
         (settings != Self::default()).then_some(settings)
+    }
+
+    /// The form in which a saved snapshot holds it.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "podCidrs": self.pod_cidrs,
+            "serviceCidrs": self.service_cidrs,
+            "clusterDomain": self.cluster_domain,
+            "encapsulation": self.encapsulation,
+            "proxyMode": self.proxy_mode,
+            "proxyReplaced": self.proxy_replaced,
+        })
     }
 
     fn read(&mut self, key: &str, value: &str) {
@@ -119,7 +131,7 @@ fn ranges(text: Option<&str>) -> Vec<Text> {
         .collect()
 }
 
-/// The first zone of CoreDNS's `kubernetes` plugin.
+/// The first zone of the `kubernetes` plugin of `CoreDNS`.
 fn corefile_domain(text: &str) -> Option<&str> {
     text.lines().find_map(|line| {
         let mut words = line.split_whitespace();
@@ -128,7 +140,8 @@ fn corefile_domain(text: &str) -> Option<&str> {
         }
         let zone = words.next()?.trim_end_matches('.');
         let named = zone.starts_with(|c: char| c.is_ascii_alphanumeric());
-        (named && !zone.ends_with(".arpa")).then_some(zone)
+        let reverse = zone.rsplit('.').next() == Some("arpa");
+        (named && !reverse).then_some(zone)
     })
 }
 

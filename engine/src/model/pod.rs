@@ -65,7 +65,7 @@ struct RawPod {
 impl From<RawPod> for Pod {
     fn from(raw: RawPod) -> Self {
         let mut spec = raw.spec;
-        let node_name = spec.node_name.take();
+        let node_name = spec.node_name.take().filter(|name| !name.is_empty());
         // The DaemonSet controller pins each pod to its node by a field selector. That says nothing about the template
         // and would keep every pod's specification apart from its siblings'.
         if raw

@@ -307,7 +307,12 @@ impl<'a> Workload<'a> {
     pub fn node_name(self) -> Option<&'a str> {
         match self {
             Self::Pod(pod) => pod.node_name.as_deref(),
-            Self::Controller(controller) => controller.template.spec.node_name.as_deref(),
+            Self::Controller(controller) => controller
+                .template
+                .spec
+                .node_name
+                .as_deref()
+                .filter(|name| !name.is_empty()),
         }
     }
 

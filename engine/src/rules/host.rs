@@ -10,9 +10,11 @@ mod host_network_duplicate_port;
 mod host_network_privileged_port;
 mod host_network_replicas_can_share_a_node;
 mod host_network_without_cluster_dns;
+mod host_port_conflict_between_workloads;
 mod host_port_differs_from_container_port;
 mod host_port_replicas_exceed_nodes;
 mod host_port_rollout_deadlock;
+mod host_port_unschedulable;
 mod rollout;
 
 pub(super) static RULES: &[&Rule] = &[
@@ -21,9 +23,11 @@ pub(super) static RULES: &[&Rule] = &[
     &host_network_privileged_port::RULE,
     &host_network_replicas_can_share_a_node::RULE,
     &host_network_without_cluster_dns::RULE,
+    &host_port_conflict_between_workloads::RULE,
     &host_port_differs_from_container_port::RULE,
     &host_port_replicas_exceed_nodes::RULE,
     &host_port_rollout_deadlock::RULE,
+    &host_port_unschedulable::RULE,
 ];
 
 /// Pods that run Windows, where host networking means something else.

@@ -9,15 +9,14 @@ mod ingress_backend_has_no_ready_endpoint;
 mod ingress_backend_port_missing;
 mod ingress_backend_service_missing;
 mod ingress_class_missing;
+mod ingress_class_not_served;
 
 pub(super) static RULES: &[&Rule] = &[
     &ingress_backend_service_missing::RULE,
     &ingress_backend_port_missing::RULE,
     &ingress_backend_has_no_ready_endpoint::RULE,
     &ingress_class_missing::RULE,
-    //     &ingress_backend_has_no_ready_endpoint::RULE,ingress_backend_has_no_ready_endpoint::RULE,
-    //     &ingress_class_missing::RULE,ingress_class_missing::RULE,
-    //     &ingress_class_not_served::RULE,ingress_class_not_served::RULE,
+    &ingress_class_not_served::RULE,
 ];
 
 /// The places of an Ingress that lead to one Service, and where it matters to one port of it.

@@ -54,6 +54,8 @@ pub struct Index {
     services_by_node_port: HashMap<i32, Vec<u32>>,
     /// Groups that run an ingress controller we know.
     ingress_controllers: Vec<(&'static KnownController, u32)>,
+    /// Who asks for which port on a node.
+    pub host_ports: super::HostPorts,
 }
 
 fn hash(parts: &[&str]) -> u64 {
@@ -75,6 +77,7 @@ impl Index {
         index.group(objects);
         index.owners(objects);
         index.find_ingress_controllers(objects);
+        index.host_ports = super::HostPorts::new(objects);
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
             if let Some((key, value)) = first.filter(|_| service.selects_pods()) {

@@ -50,7 +50,7 @@ pub(super) static RULE: Rule = Rule {
 /// One Service that the API server calls for a subject.
 struct Call<'a> {
     subject: &'a Meta,
-    /// `ValidatingWebhookConfiguration `x``, as messages begin.
+    /// Kind and name, as messages begin.
     caller: String,
     service: &'a ServiceReference,
     /// JSON pointers to the references.
@@ -73,12 +73,15 @@ impl Call<'_> {
     }
 }
 
+/// A webhook and its position in the configuration.
+type Numbered<'a> = (usize, &'a Webhook);
+
 fn check_configuration(
     cx: &Context<'_>,
     configuration: &WebhookConfiguration,
     report: &mut Reporter,
 ) {
-    let mut calls: BTreeMap<(&str, &str, i32), Vec<(usize, &Webhook)>> = BTreeMap::new();
+    let mut calls: BTreeMap<(&str, &str, i32), Vec<Numbered<'_>>> = BTreeMap::new();
     for (index, webhook) in configuration.webhooks.iter().enumerate() {
         let Some(service) = &webhook.client_config.service else {
             continue; // an address outside the cluster
@@ -99,7 +102,7 @@ fn check_configuration(
         let Some(service) = &first.client_config.service else {
             continue;
         };
-        let refusing: Vec<(usize, &Webhook)> = webhooks
+        let refusing: Vec<Numbered<'_>> = webhooks
             .iter()
             .copied()
             .filter(|(_, webhook)| webhook.failure_policy.as_deref() != Some("Ignore"))
@@ -393,7 +396,7 @@ fn remedy(cx: &Context<'_>, finding: &mut Finding, call: &Call<'_>) {
 
 fn break_glass(
     configuration: &WebhookConfiguration,
-    refusing: &[(usize, &Webhook)],
+    refusing: &[Numbered<'_>],
 ) -> (&'static str, String) {
     let operations: Vec<String> = refusing
         .iter()
@@ -417,7 +420,7 @@ fn break_glass(
 }
 
 /// What the webhooks are asked about: `CREATE, UPDATE of pods, deployments.apps`.
-fn scope(webhooks: &[(usize, &Webhook)]) -> String {
+fn scope(webhooks: &[Numbered<'_>]) -> String {
     let mut operations: BTreeSet<&str> = BTreeSet::new();
     let mut resources: BTreeSet<String> = BTreeSet::new();
     for rule in webhooks.iter().flat_map(|(_, webhook)| &webhook.rules) {
@@ -452,7 +455,7 @@ fn scope(webhooks: &[(usize, &Webhook)]) -> String {
         "the resources of its rules".clone_into(&mut listed);
     }
     if more > 0 {
-        listed.push_str(&format!(" and {more} more"));
+        listed = format!("{listed} and {more} more");
     }
     let limited = webhooks.iter().all(|(_, webhook)| {
         webhook

@@ -3,7 +3,7 @@
 use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix},
-    model::{Controller, Kind, Node, Object as _, ObjectRef, Pod, Service, Workload},
+    model::{Controller, Endpoint, Kind, Node, Object as _, ObjectRef, Pod, Service, Workload},
     rule::{Check, Evidence, Reach, Rule, Severity},
     rules::{
         text,
@@ -41,7 +41,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
     }
     let slices = cx.slices_of(service);
     let mut endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    if endpoints.clone().any(|endpoint| endpoint.ready()) {
+    if endpoints.clone().any(Endpoint::ready) {
         return;
     }
     if meta
@@ -54,7 +54,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
     if let Some(reason) = settling(cx, &pods) {
         return report.unknown(reason);
     }
-    let terminating = endpoints.any(|endpoint| endpoint.serving_terminating());
+    let terminating = endpoints.any(Endpoint::serving_terminating);
     let finding = report.find(format!(
         "cluster DNS Service `{meta}` has no ready endpoint: {}",
         reason(cx, service, &pods)

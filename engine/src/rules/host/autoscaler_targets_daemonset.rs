@@ -104,7 +104,7 @@ status: {conditions: [{type: AbleToScale, status: 'False', reason: FailedGetScal
     #[test]
     fn autoscalers_that_could_not_be_listed_are_unknown() {
         let ran = check_with("", |builder| {
-            forbid(builder, crate::model::Kind::HorizontalPodAutoscaler)
+            forbid(builder, crate::model::Kind::HorizontalPodAutoscaler);
         });
         ran.none("HST011")
             .unknown("HST011", "horizontalpodautoscalers");

@@ -61,16 +61,13 @@ fn check<'a>(cx: &Context<'a>, workload: Workload<'a>, report: &mut Reporter) {
     let declared = ports::on_node(spec);
     let reference = workload.reference();
     let base = workload.spec_pointer();
-    let keys: Vec<String> = declared.iter().map(|port| port.key()).collect();
+    let keys = ports::list(&declared);
     let message = if keys.is_empty() {
         format!(
             "two of the {replicas} Pods of {reference} may share a node and its network, and no port is declared"
         )
     } else {
-        format!(
-            "only host port {} keeps the {replicas} Pods of {reference} on different nodes",
-            keys.join(", ")
-        )
+        format!("only host port {keys} keeps the {replicas} Pods of {reference} on different nodes")
     };
     let finding = report.find(message);
     finding.at(format!("{base}/hostNetwork"), "shares the node's network");

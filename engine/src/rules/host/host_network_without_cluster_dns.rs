@@ -357,7 +357,7 @@ spec:
     #[test]
     fn it_needs_nothing_but_the_workload() {
         let ran = check_with(BROKEN, |builder| {
-            forbid(builder, crate::model::Kind::Service)
+            forbid(builder, crate::model::Kind::Service);
         });
         assert_eq!(ran.one("HST004").severity.as_str(), "warning");
         check(BROKEN).one("HST004");

@@ -176,8 +176,7 @@ fn nodes_for_it(room: &Room<'_>) -> String {
 
 fn port_list(controller: &Controller) -> String {
     let ports = ports::on_node(&controller.template.spec);
-    let keys: Vec<String> = ports.iter().map(|port| port.key()).collect();
-    format!("host port {}", keys.join(", "))
+    format!("host port {}", ports::list(&ports))
 }
 
 fn first_port(controller: &Controller) -> String {

@@ -114,8 +114,7 @@ fn report_rollout(
     report: &mut Reporter,
 ) {
     let reference = workload.reference();
-    let keys: Vec<String> = ports.iter().map(|port| port.key()).collect();
-    let keys = keys.join(", ");
+    let keys = ports::list(ports);
     let base = workload.spec_pointer();
     let room = match reason {
         Reason::EveryNode => "each node already runs an old one".to_owned(),

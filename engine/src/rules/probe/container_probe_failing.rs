@@ -4,8 +4,8 @@ use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix},
     model::{
-        Container, ContainerState, ContainerStatus, Event, Kind, Object as _, ObjectRef, Pod,
-        Probe, Workload,
+        Condition, Container, ContainerState, ContainerStatus, Event, Kind, Object as _, ObjectRef,
+        Pod, Probe, Workload,
     },
     rule::{Check, Evidence, Rule, Severity},
     rules::{text, workload::crash::crashes},
@@ -110,11 +110,7 @@ fn concerns(event: &Event, container: &Container, pod: &Pod, field: &str) -> boo
 /// Whether the status alone says that the probe does not pass. A Pod that is unready for its readiness gates, or
 /// because its node is gone, has ready containers.
 fn failing(field: &str, status: &ContainerStatus, pod: &Pod) -> bool {
-    let unready = pod
-        .status
-        .ready
-        .as_ref()
-        .is_some_and(|ready| ready.is_false());
+    let unready = pod.status.ready.as_ref().is_some_and(Condition::is_false);
     match field {
         "readinessProbe" => unready && !status.ready && status.started != Some(false),
         "startupProbe" => unready && status.started == Some(false),

@@ -152,12 +152,11 @@ fn fix(
             .test(&pointer, named.port)
             .replace(&pointer, value)
     };
-    let names = container
+    let declared = container
         .ports
         .iter()
         .filter_map(|port| port.name.as_deref());
-    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
-    let meant = near::name(named.port, names.iter().copied());
+    let meant = near::name(named.port, declared);
     let fix = match (meant, &container.ports[..]) {
         (Some(name), _) => patch(format!("use `{name}`"), name.into()),
         // A single port is the one that is meant, whatever it is called.

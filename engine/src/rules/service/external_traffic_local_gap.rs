@@ -88,6 +88,9 @@ fn excluded(node: &Node) -> bool {
         .is_some()
 }
 
+/// Large clusters: a few names are enough to check.
+const MOST: usize = 5;
+
 fn on_nodes(service: &Service, with: usize, without: &[&Node], report: &mut Reporter) {
     let finding = report.find(format!(
         "Service `{}` drops outside traffic on {} of {} ready nodes, which have no ready endpoint of it",
@@ -99,8 +102,6 @@ fn on_nodes(service: &Service, with: usize, without: &[&Node], report: &mut Repo
         "/spec/externalTrafficPolicy",
         "only endpoints of the same node",
     );
-    // Large clusters: a few names are enough to check.
-    const MOST: usize = 5;
     let names: Vec<&str> = without
         .iter()
         .take(MOST)
@@ -258,7 +259,7 @@ mod tests {
     fn what_could_not_be_listed() {
         for kind in [Kind::Node, Kind::EndpointSlice] {
             check_with(&(SERVICE.to_owned() + &two_nodes()), |builder| {
-                forbid(builder, kind)
+                forbid(builder, kind);
             })
             .none("SVC013")
             .unknown("SVC013", "forbidden");

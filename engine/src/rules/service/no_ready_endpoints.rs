@@ -3,7 +3,7 @@
 use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix},
-    model::{Kind, Object as _, Pod, Service, WebhookConfiguration, Workload},
+    model::{Endpoint, Kind, Object as _, Pod, Service, WebhookConfiguration, Workload},
     rule::{Check, Confidence, Evidence, Rule, Severity},
 };
 
@@ -69,7 +69,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
     }
     let slices = cx.slices_of(service);
     let endpoints = || slices.iter().flat_map(|slice| &slice.endpoints);
-    if endpoints().any(|endpoint| endpoint.ready()) {
+    if endpoints().any(Endpoint::ready) {
         return;
     }
     let pods: Vec<&'a Pod> = labelled
@@ -85,7 +85,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
     let Some(reason) = reason::first(cx, &pods, &templates) else {
         return;
     };
-    let serving = endpoints().any(|endpoint| endpoint.serving_terminating());
+    let serving = endpoints().any(Endpoint::serving_terminating);
     let finding = report.find(format!(
         "Service `{}` has no ready endpoint: {}",
         service.meta,
@@ -147,6 +147,9 @@ fn harmless(cx: &Context<'_>, service: &Service, workload: Workload<'_>) -> Opti
         .then_some("no Ingress and no webhook refers to the Service")
 }
 
+/// A handful of pods is enough: the siblings have the same owner, and share what explains them.
+const MOST: usize = 16;
+
 /// Labels, notes and links to what explains the pods' state.
 fn evidence<'a>(cx: &Context<'a>, reason: &Reason<'a>, pods: &[&'a Pod], finding: &mut Finding) {
     finding.note("connections to its address are refused");
@@ -163,8 +166,6 @@ fn evidence<'a>(cx: &Context<'a>, reason: &Reason<'a>, pods: &[&'a Pod], finding
             }
         }
     }
-    // A handful of pods is enough: the siblings have the same owner, and share what explains them.
-    const MOST: usize = 16;
     for pod in pods.iter().take(MOST) {
         let owner = cx.place_to_fix(Workload::Pod(pod)).reference();
         finding

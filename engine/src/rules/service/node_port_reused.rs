@@ -98,8 +98,8 @@ fn clash<'a>(cx: &Context<'a>, service: &Service, number: i32) -> Option<&'a Ser
     (key(first) < own).then_some(first)
 }
 
-fn other_service<'a>(
-    cx: &Context<'a>,
+fn other_service(
+    cx: &Context<'_>,
     service: &Service,
     (index, port, number): (usize, &ServicePort, i32),
     report: &mut Reporter,

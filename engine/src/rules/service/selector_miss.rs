@@ -132,10 +132,17 @@ fn analyse<'a>(cx: &Context<'a>, service: &'a Service, wanted: &Labels) -> Miss<
     let mut near: Vec<Near<'a>> = Vec::new();
     let mut fitting = Vec::new();
     for (labels, workload) in &sets {
+        let fits = fits(service, *workload);
+        let missing = wanted
+            .iter()
+            .filter(|(key, value)| labels.get(key) != Some(value));
+        // Most label sets are neither near nor fitting: who selects them does not matter.
+        if !fits && missing.take(2).count() != 1 {
+            continue;
+        }
         let free = cx
             .services_selecting(&service.meta.namespace, labels)
             .is_empty();
-        let fits = fits(service, *workload);
         if free && fits {
             fitting.push(*workload);
         }

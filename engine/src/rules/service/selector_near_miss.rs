@@ -31,7 +31,6 @@ pub(super) static RULE: Rule = Rule {
 
 fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
     match selector_miss::judge(cx, service) {
-        Verdict::NotApplicable => report.not_applicable(),
         Verdict::Skip(reason) => report.skip(reason),
         Verdict::Unknown(reason) => report.unknown(reason),
         Verdict::Miss(miss) if !miss.near.is_empty() => report_near(cx, service, &miss, report),
@@ -39,7 +38,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
             report_elsewhere(cx, service, &miss, report);
         }
         // `service-selector-matches-nothing` reports a plain miss.
-        Verdict::Miss(_) => report.not_applicable(),
+        Verdict::NotApplicable | Verdict::Miss(_) => report.not_applicable(),
     }
 }
 

@@ -87,6 +87,9 @@ fn two_revisions(members: &[Workload<'_>]) -> bool {
     first.is_some() && revisions.any(|other| Some(other) != first)
 }
 
+/// A list that grows with the cluster helps nobody.
+const MOST: usize = 5;
+
 fn report_port<'a>(
     service: &Service,
     index: usize,
@@ -110,8 +113,6 @@ fn report_port<'a>(
             with.len() + without.len()
         ),
     );
-    // A list that grows with the cluster helps nobody.
-    const MOST: usize = 5;
     for workload in without.iter().take(MOST) {
         let declared: Vec<String> = workload
             .spec()

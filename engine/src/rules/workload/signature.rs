@@ -17,7 +17,7 @@ pub(in crate::rules) enum Signature {
     Refused(Option<Target>),
     /// A connection timed out.
     TimedOut(Option<Target>),
-    /// CoreDNS found that its queries come back to it.
+    /// `CoreDNS` found that its queries come back to it.
     ForwardingLoop,
 }
 
@@ -215,11 +215,11 @@ pub(in crate::rules) fn service<'a>(
 mod tests {
     use super::*;
 
-    fn target(host: &str, port: u16) -> Option<Target> {
-        Some(Target {
+    fn target(host: &str, port: u16) -> Target {
+        Target {
             host: host.to_owned(),
             port,
-        })
+        }
     }
 
     #[test]
@@ -262,14 +262,14 @@ mod tests {
         ] {
             assert_eq!(
                 signature(line),
-                Some(Signature::Refused(target("10.0.0.1", 5432))),
+                Some(Signature::Refused(Some(target("10.0.0.1", 5432)))),
                 "{line}"
             );
         }
         let timeout = "read tcp 10.1.1.1:43210->10.2.2.2:443: i/o timeout";
         assert_eq!(
             signature(timeout),
-            Some(Signature::TimedOut(target("10.2.2.2", 443)))
+            Some(Signature::TimedOut(Some(target("10.2.2.2", 443))))
         );
         let java = "at Main.java:17 Connection refused";
         assert_eq!(signature(java), Some(Signature::Refused(None)));
@@ -302,7 +302,7 @@ mod tests {
         let line = "postgres://admin:5ecret@db.shop.svc:5432/app: connection refused";
         assert_eq!(
             signature(line),
-            Some(Signature::Refused(target("db.shop.svc", 5432)))
+            Some(Signature::Refused(Some(target("db.shop.svc", 5432))))
         );
     }
 }

@@ -148,7 +148,7 @@ fn what_was_just_created_is_settling() {
 #[test]
 fn a_403_is_not_missing() {
     check_with(&with(REFERENCE, ""), |builder| {
-        forbid(builder, Kind::Service)
+        forbid(builder, Kind::Service);
     })
     .none("API002")
     .unknown("API002", "cannot list services");

@@ -120,8 +120,8 @@ fn nodes_that_the_set_does_not_want_need_no_agent() {
     let elsewhere = "nodeSelector: {kubernetes.io/os: linux},";
     check(&(node(READY) + &set(SHORT, elsewhere))).none("CNI002");
     let tainted = node(READY).replace(
-        "status:",
-        "spec: {taints: [{key: virtual, effect: NoSchedule}]}\nstatus:",
+        "\nstatus: {",
+        "\nspec: {taints: [{key: virtual, effect: NoSchedule}]}\nstatus: {",
     );
     check(&(tainted.clone() + &set(SHORT, ""))).none("CNI002");
     let tolerated = "tolerations: [{operator: Exists}],";

@@ -14,14 +14,14 @@ spec: {clusterIP: 10.96.0.10, selector: {k8s-app: kube-dns}, ports: [{name: dns,
 
 fn slice(conditions: &str) -> String {
     format!(
-        r#"
+        r"
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {{name: kube-dns-x, namespace: kube-system, labels: {{kubernetes.io/service-name: kube-dns}}}}
 addressType: IPv4
 endpoints: [{{addresses: [10.244.0.5], conditions: {{{conditions}}}}}]
-"#
+"
     )
 }
 
@@ -98,13 +98,13 @@ fn terminating_endpoints_that_serve_make_it_a_warning() {
 
 #[test]
 fn scaled_to_zero_is_said_and_undone() {
-    let deployment = r#"
+    let deployment = r"
 ---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: coredns, namespace: kube-system}
 spec: {replicas: 0, selector: {matchLabels: {k8s-app: kube-dns}}, template: {metadata: {labels: {k8s-app: kube-dns}}, spec: {containers: [{name: c, image: c}]}}}
-"#;
+";
     let ran = ran(&[deployment.to_owned()]);
     let finding = ran.one("DNS002");
     assert!(

@@ -25,12 +25,12 @@ fn the_page_holds() {
 
 #[test]
 fn it_is_one_headline_with_everything_below_it() {
-    let service = r#"
+    let service = r"
 apiVersion: v1
 kind: Service
 metadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}}
 spec: {clusterIP: 10.96.0.10, selector: {k8s-app: kube-dns}, ports: [{name: dns, port: 53, protocol: UDP}]}
-"#;
+";
     let ran = check(&(service.to_owned() + &pod("coredns-a", LOOP) + &pod("coredns-b", LOOP)));
     ran.folded("DNS002", "DNS003");
     let headlines: Vec<&str> = ran.0.headlines().map(|finding| finding.rule.code).collect();

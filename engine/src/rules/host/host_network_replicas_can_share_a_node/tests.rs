@@ -152,7 +152,7 @@ fn no_patch_without_a_selector_that_selects_it() {
 #[test]
 fn deployments_that_could_not_be_listed_are_unknown() {
     let ran = check_with("", |builder| {
-        forbid(builder, crate::model::Kind::Deployment)
+        forbid(builder, crate::model::Kind::Deployment);
     });
     ran.none("HST002").unknown("HST002", "deployments");
 }

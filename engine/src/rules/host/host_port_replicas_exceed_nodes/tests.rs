@@ -28,11 +28,12 @@ spec: {minReplicas: 1, maxReplicas: 5, scaleTargetRef: {apiVersion: apps/v1, kin
 ";
 
 fn nodes(count: usize) -> String {
-    (0..count)
-        .map(|i| {
-            format!("---\napiVersion: v1\nkind: Node\nmetadata: {{name: n{i}}}\nstatus: {{conditions: [{{type: Ready, status: 'True'}}]}}\n")
-        })
-        .collect()
+    let node = |i| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: n{i}}}\nstatus: {{conditions: [{{type: Ready, status: 'True'}}]}}\n"
+        )
+    };
+    (0..count).map(node).collect::<Vec<_>>().concat()
 }
 
 fn stated(yaml: &str, count: usize) -> Ran {
@@ -164,7 +165,7 @@ fn a_node_that_is_down_is_named() {
 #[test]
 fn nodes_that_could_not_be_listed_accuse_nobody() {
     let ran = check_with(&format!("{WORKLOAD}{SCALER}"), |builder| {
-        forbid(builder, Kind::Node)
+        forbid(builder, Kind::Node);
     });
     ran.none("HST010").unknown("HST010", "nodes");
 }

@@ -100,7 +100,7 @@ fn two_equal_classes_give_no_patch_and_a_similar_name_does() {
 fn k8sgpt_1668_a_403_is_not_missing() {
     for spec in [NGINX, ""] {
         check_with(&ingress(spec), |builder| {
-            forbid(builder, Kind::IngressClass)
+            forbid(builder, Kind::IngressClass);
         })
         .none("ING004")
         .unknown("ING004", "cannot list ingressclasses");
@@ -167,7 +167,7 @@ fn some_controllers_take_ingresses_without_a_class() {
     let kong = check(&without("kong/kubernetes-ingress-controller:3.2", ""));
     assert_eq!(kong.one("ING004").severity.as_str(), "warning");
     check_with(&without("traefik:v3.1", ""), |builder| {
-        forbid(builder, Kind::Pod)
+        forbid(builder, Kind::Pod);
     })
     .none("ING004")
     .unknown("ING004", "cannot list pods");

@@ -206,3 +206,11 @@ fn k8sgpt_1668_a_403_is_not_missing() {
             .unknown("SVC003", "forbidden");
     }
 }
+
+#[test]
+fn what_keeps_the_pods_down_explains_it() {
+    state(&[&pod(CRASHING)]).folded("SVC003", "WKL001");
+    let node = "---\napiVersion: v1\nkind: Node\nmetadata: {name: n1, creationTimestamp: '2026-01-01T08:00:00Z'}\nstatus: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown, lastTransitionTime: '2026-01-01T10:00:00Z'}]}\n";
+    let on_node = pod_with("web-1", "", "nodeName: n1, ", FAILING);
+    state(&[&on_node, node]).folded("SVC003", "NOD001");
+}

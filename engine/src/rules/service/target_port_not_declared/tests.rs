@@ -195,7 +195,7 @@ fn kics_a_missing_target_port_counts() {
 #[test]
 fn radar_846_pods_that_could_not_be_listed() {
     check_with(&state("{port: 80}", ONE), |builder| {
-        forbid(builder, Kind::Pod)
+        forbid(builder, Kind::Pod);
     })
     .none("SVC006")
     .unknown("SVC006", "forbidden");
