@@ -250,7 +250,10 @@ impl Sources {
         };
         let source = self.files.get(file as usize)?;
         let starts = self.starts(file, &source.text);
-        let at = starts.iter().position(|(index, _)| *index == document)?;
+        // Documents are counted in file order.
+        let at = starts
+            .binary_search_by_key(&document, |(index, _)| *index)
+            .ok()?;
         let start = starts[at].1;
         let end = starts
             .get(at + 1)

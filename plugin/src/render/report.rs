@@ -209,7 +209,7 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
     let mut safe = String::with_capacity(text.len() + 1);
     // What acts on a terminal is within the basic plane, and outside of strings pretty JSON holds only line feeds of that sort.
     for c in text.chars() {
-        if c != '\n' && acts_on_the_terminal(c) {
+        if must_escape(c) {
             safe.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             safe.push(c);
@@ -223,10 +223,15 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
 pub(super) fn yaml(outcome: &Outcome<'_>) -> io::Result<String> {
     let document = document(outcome);
     let text = serde_saphyr::to_string(&document).map_err(io::Error::other)?;
-    if text.chars().any(|c| c != '\n' && acts_on_the_terminal(c)) {
+    if text.chars().any(must_escape) {
         return harmless_json(&document);
     }
     Ok(text)
+}
+
+/// What acts on a terminal, and what YAML and XML cannot hold.
+fn must_escape(c: char) -> bool {
+    c != '\n' && acts_on_the_terminal(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 fn document<'o>(outcome: &'o Outcome<'_>) -> Document<'o> {

@@ -12,13 +12,16 @@ use netdoctor_engine::rule::{Confidence, Severity};
 
 use super::super::edit::{self, Edit};
 use super::super::text::{columns, wrap};
-use super::super::{Style, view};
+use super::super::{Style, lines, view};
 use super::excerpt::Excerpt;
 use crate::outcome::{Outcome, Place};
 use crate::terminal::{sanitize, sanitize_line};
 
 /// Columns of source text that are shown where no terminal sets a limit: enough for every line but those of minified files.
 const PIPE_WIDTH: usize = 200;
+
+/// A diff repeats its lines whole; of longer ones (minified JSON) the patch says more.
+const DIFF_WIDTH: usize = 160;
 
 /// Fixes that are shown; a finding rarely has more.
 const FIXES: usize = 3;
@@ -36,6 +39,7 @@ pub(super) struct Blocks<'o, 'a> {
 struct Spot<'a> {
     place: Place<'a>,
     text: String,
+    field: String,
     is_main: bool,
 }
 
@@ -69,14 +73,16 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let title = level
             .primary_title(self.wrapped(&finding.message, title_room))
             .id(finding.rule.code);
-        let (spots, elsewhere) = self.spots(finding);
+        let (mut spots, elsewhere) = self.spots(finding);
         let gutter = self.gutter(&spots);
+        let too_wide = self.too_wide(&mut spots, gutter);
         let mut main = Group::with_title(title);
         if spots.is_empty() {
             main = main.element(Head::path(self.object_line(finding)));
         }
         main = main.elements(self.pictures(spots));
-        for (name, text) in self.facts(finding, &elsewhere) {
+        let facts = too_wide.into_iter().chain(self.facts(finding, &elsewhere));
+        for (name, text) in facts {
             let room = self.style.width.saturating_sub(gutter + 5 + name.len());
             main = main.element(
                 Level::NOTE
@@ -84,32 +90,28 @@ impl<'o, 'a> Blocks<'o, 'a> {
                     .message(self.wrapped(&text, room)),
             );
         }
-        let fixes: Vec<Group<'a>> = finding
-            .fixes
-            .iter()
-            .take(FIXES)
-            .filter_map(|fix| self.diff_of(fix))
-            .collect();
-        let texts = finding
-            .fixes
-            .iter()
-            .take(FIXES)
-            .filter(|fix| self.diff_of(fix).is_none());
-        let mut groups = Vec::new();
+        let fixes = finding.fixes.iter().take(FIXES);
+        let (mut diffs, mut texts) = (Vec::new(), Vec::new());
+        for fix in fixes {
+            match self.diff_of(fix) {
+                Some(diff) => diffs.push(diff),
+                None => texts.push(fix),
+            }
+        }
+        let mut below = Vec::new();
         for fix in texts {
-            if fixes.is_empty() {
+            if diffs.is_empty() {
                 main = main.element(Level::HELP.message(self.fix_text(fix, gutter + 9)));
             } else {
-                groups.push(Group::with_title(
-                    Level::HELP.secondary_title(self.fix_text(fix, 6)),
-                ));
+                let text = self.fix_text(fix, 6);
+                below.push(Group::with_title(Level::HELP.secondary_title(text)));
             }
         }
         if self.with_page.get(finding.rule.code) == Some(&std::ptr::from_ref(finding)) {
             let page = format!("kubectl netdoctor explain {}", finding.rule.code);
             main = main.element(Level::NOTE.with_name(Some("more")).message(page));
         }
-        let groups: Vec<Group<'a>> = std::iter::once(main).chain(fixes).chain(groups).collect();
+        let groups: Vec<Group<'a>> = std::iter::once(main).chain(diffs).chain(below).collect();
         self.renderer().render(&groups)
     }
 
@@ -124,12 +126,44 @@ impl<'o, 'a> Blocks<'o, 'a> {
         } else {
             DecorStyle::Ascii
         };
-        let width = if self.style.is_terminal {
+        renderer.decor_style(decor).term_width(self.picture_width())
+    }
+
+    /// Columns that a picture may take.
+    fn picture_width(&self) -> usize {
+        if self.style.is_terminal {
             self.style.width
         } else {
             self.style.width.max(PIPE_WIDTH)
-        };
-        renderer.decor_style(decor).term_width(width)
+        }
+    }
+
+    /// Takes away the words that would not fit beside their underline; they become notes.
+    fn too_wide(&self, spots: &mut [Spot<'_>], gutter: usize) -> Vec<(&'static str, String)> {
+        let width = self.picture_width();
+        let mut notes = Vec::new();
+        for spot in spots {
+            let span = spot.place.span;
+            let underline = if span.start.line == span.end.line {
+                span.end.column.saturating_sub(span.start.column).max(1)
+            } else {
+                1
+            };
+            let right = gutter + 3 + (span.start.column + underline) as usize;
+            if !spot.text.is_empty() && right + columns(&spot.text) > width {
+                let text = std::mem::take(&mut spot.text);
+                let is_plain = spot.field.is_empty();
+                notes.push((
+                    "note",
+                    if is_plain {
+                        text
+                    } else {
+                        format!("{}: {text}", spot.field)
+                    },
+                ));
+            }
+        }
+        notes
     }
 
     fn wrapped(&self, text: &str, room: usize) -> String {
@@ -163,6 +197,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
             spots.push(Spot {
                 place,
                 text: String::new(),
+                field: String::new(),
                 is_main: true,
             });
         }
@@ -181,6 +216,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
                 spots.push(Spot {
                     place,
                     text,
+                    field: view::field(&label.pointer),
                     is_main: index == 0,
                 });
             }
@@ -229,7 +265,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let (line, source) = (excerpt.line, excerpt.text);
         let snippet = Snippet::source(source)
             .line_start(line)
-            .path(self.style.line(file));
+            .path(self.style.line(lines::short_path(file)));
         Some(snippet.annotations(annotations).into())
     }
 
@@ -320,6 +356,9 @@ impl<'o, 'a> Blocks<'o, 'a> {
             start
         };
         let excerpt = Excerpt::of_bytes(text, shown_from, edits.last()?.range.end)?;
+        if excerpt.text.lines().any(|line| columns(line) > DIFF_WIDTH) {
+            return None;
+        }
         let patches: Vec<Patch<'a>> = edits
             .into_iter()
             .map(|edit| {
@@ -330,7 +369,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let (line, source) = (excerpt.line, excerpt.text);
         let snippet = Snippet::source(source)
             .line_start(line)
-            .path(self.style.line(file));
+            .path(self.style.line(lines::short_path(file)));
         Some(snippet.patches(patches).into())
     }
 }

@@ -135,7 +135,7 @@ fn why(outcome: &Outcome<'_>, verdict: NoVerdict) -> String {
         .map(|group| group.reason)
         .collect();
     match reasons[..] {
-        [only] => format!(" ({})", only.split(" (try:").next().unwrap_or(only)),
+        [only] => format!(" ({})", only.split(" (").next().unwrap_or(only)),
         _ => String::new(),
     }
 }

@@ -189,18 +189,33 @@ fn a57_what_is_allowed_is_counted() {
 
     ✔ No problems found in 4 checks · 1 info · 1 allowed
     ");
-    let told = human(&fixture::allowed(), Style { verbose: true, ..PLAIN });
+    let told = human(
+        &fixture::allowed(),
+        Style {
+            verbose: true,
+            ..PLAIN
+        },
+    );
     assert!(told.contains("(by flag: legacy <client> & co)"), "{told}");
 }
 
 #[test]
 fn an_exit_code_that_surprises_is_explained() {
     let never = human(&fixture::shop().with(|spec| spec.fail_on = None), PLAIN);
-    assert!(never.contains("\nExit code 0, whatever is found (--fail-on never).\n"), "{never}");
+    assert!(
+        never.contains("\nExit code 0, whatever is found (--fail-on never).\n"),
+        "{never}"
+    );
     let calm = fixture::files(&[("agent.yaml", fixture::WORKLOAD)]);
     let below = human(&calm, PLAIN);
-    assert!(below.contains("\nExit code 0: nothing at or above error (--fail-on).\n"), "{below}");
-    let strict = human(&fixture::cluster_of(&[]).with(|spec| spec.strict = true), PLAIN);
+    assert!(
+        below.contains("\nExit code 0: nothing at or above error (--fail-on).\n"),
+        "{below}"
+    );
+    let strict = human(
+        &fixture::cluster_of(&[]).with(|spec| spec.strict = true),
+        PLAIN,
+    );
     assert!(!strict.contains("Exit code"), "{strict}");
 }
 
@@ -239,7 +254,11 @@ fn a64_ascii_and_narrow() {
                 // Source lines, commands and words that cannot be broken.
                 let longest = line.split(' ').map(str::len).max().unwrap_or_default();
                 assert!(
-                    line.contains(" | ") || line.contains(" + ") || line.contains(" - ") || line.contains("kubectl") || longest + 12 > width,
+                    line.contains(" | ")
+                        || line.contains(" + ")
+                        || line.contains(" - ")
+                        || line.contains("kubectl")
+                        || longest + 12 > width,
                     "{width}: {line}"
                 );
             }
@@ -261,6 +280,9 @@ fn the_duration_is_for_people_only() {
 fn symptoms_stand_below_their_cause_whatever_is_hidden() {
     let quiet = fixture::cluster().with(|spec| spec.min_severity = Severity::Warning);
     let text = human(&quiet, PLAIN);
-    assert!(!text.contains("error[DNS904]") && text.contains("(DNS904 ×5)"), "{text}");
+    assert!(
+        !text.contains("error[DNS904]") && text.contains("(DNS904 ×5)"),
+        "{text}"
+    );
     assert!(!text.contains("SVC990"), "{text}");
 }
