@@ -197,8 +197,6 @@ pub(crate) struct Place<'a> {
     pub(crate) text: &'a [u8],
     /// The field, or the nearest field above it that exists.
     pub(crate) span: Span,
-    /// JSON pointer inside the document, list position included.
-    pub(crate) pointer: String,
 }
 
 /// The document in which an object stands.
@@ -234,7 +232,6 @@ impl Sources {
             file: document.file,
             text: document.text,
             span,
-            pointer,
         })
     }
 

@@ -11,6 +11,7 @@ use netdoctor_engine::rule::Rule;
 
 use super::text::shell;
 use crate::outcome::{Outcome, Place};
+use crate::terminal::sanitize_line;
 
 /// Version of the report's schema, `major.minor`. Fields are only ever added within a major version.
 pub(super) const SCHEMA_VERSION: &str = "1.0";
@@ -157,7 +158,7 @@ pub(super) fn field(pointer: &str) -> String {
     path
 }
 
-/// A finding as a few lines of plain text: fact, evidence, fix, page.
+/// A finding as a few lines of plain text, safe to print: fact, evidence, fix, page.
 pub(super) fn paragraph(finding: &Finding) -> String {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.notes.iter().map(|note| format!("note: {note}")));
@@ -177,6 +178,7 @@ pub(super) fn paragraph(finding: &Finding) -> String {
         "more: kubectl netdoctor explain {}",
         finding.rule.code
     ));
+    let lines: Vec<_> = lines.iter().map(|line| sanitize_line(line)).collect();
     lines.join("\n")
 }
 

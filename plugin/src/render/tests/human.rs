@@ -193,6 +193,7 @@ fn a57_what_is_allowed_is_counted() {
         &fixture::allowed(),
         Style {
             verbose: true,
+            width: 200,
             ..PLAIN
         },
     );
@@ -285,4 +286,39 @@ fn symptoms_stand_below_their_cause_whatever_is_hidden() {
         "{text}"
     );
     assert!(!text.contains("SVC990"), "{text}");
+}
+
+#[test]
+fn words_that_do_not_fit_beside_the_line_become_notes() {
+    let on_a_screen = Style {
+        is_terminal: true,
+        width: 44,
+        ..PLAIN
+    };
+    let text = human(&fixture::shop(), on_a_screen);
+    assert!(
+        text.contains("note: spec.template.spec.containers[0]"),
+        "{text}"
+    );
+    assert!(!text.contains("──── the port"), "{text}");
+    assert!(human(&fixture::shop(), PLAIN).contains("──── the port that is declared"));
+}
+
+#[test]
+fn a_minified_file_is_shown_in_part_and_fixed_by_patch() {
+    let mut service = serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"}});
+    service["spec"] =
+        serde_json::json!({"ports": [{"port": 80, "targetPort": "htpp"}], "x": "y".repeat(500)});
+    let text = human(
+        &fixture::files(&[("min.json", &service.to_string())]),
+        PLAIN,
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() < 250),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"{"op":"replace","path":"/spec/ports/0/targetPort","value":"http"}"#),
+        "{text}"
+    );
 }
