@@ -197,8 +197,6 @@ pub(crate) struct Place<'a> {
     pub(crate) text: &'a [u8],
     /// The field, or the nearest field above it that exists.
     pub(crate) span: Span,
-    /// JSON pointer inside the document, list position included.
-    pub(crate) pointer: String,
 }
 
 /// The document in which an object stands.
@@ -234,7 +232,6 @@ impl Sources {
             file: document.file,
             text: document.text,
             span,
-            pointer,
         })
     }
 
@@ -250,7 +247,10 @@ impl Sources {
         };
         let source = self.files.get(file as usize)?;
         let starts = self.starts(file, &source.text);
-        let at = starts.iter().position(|(index, _)| *index == document)?;
+        // Documents are counted in file order.
+        let at = starts
+            .binary_search_by_key(&document, |(index, _)| *index)
+            .ok()?;
         let start = starts[at].1;
         let end = starts
             .get(at + 1)

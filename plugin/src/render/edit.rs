@@ -152,7 +152,8 @@ impl Editor<'_, '_> {
 
     fn scalar(&mut self, at: &str, new: &Value) -> Option<()> {
         let span = self.document.spans.value(at)?;
-        let (start, end) = (span.start.offset, span.end.offset);
+        // The place of a value that is not written has no length.
+        let (start, end) = (span.start.offset, span.end.offset.max(span.start.offset));
         let written = std::str::from_utf8(self.document.text.get(start..end)?).ok()?;
         let text = write::scalar(new, written, self.is_json)?;
         // `key:` without a value: the place is right behind the colon.

@@ -39,7 +39,7 @@ pub(super) fn annotations(outcome: &Outcome<'_>) -> String {
 fn problem_command(problem: &InputProblem) -> String {
     let mut properties = Vec::new();
     if !problem.file.is_empty() {
-        properties.push(("file", problem.file.clone()));
+        properties.push(("file", lines::short_path(&problem.file).to_owned()));
     }
     properties.extend(problem.line.map(|line| ("line", line.to_string())));
     properties.extend(problem.column.map(|column| ("col", column.to_string())));
@@ -55,7 +55,7 @@ fn finding_command(outcome: &Outcome<'_>, finding: &Finding) -> String {
     let mut message = view::paragraph(finding);
     match view::main_place(outcome, finding) {
         Some(place) => properties.extend([
-            ("file", place.file.trim_start_matches("./").to_owned()),
+            ("file", lines::short_path(place.file).to_owned()),
             ("line", place.span.start.line.to_string()),
             ("endLine", place.span.end.line.to_string()),
             ("col", place.span.start.column.to_string()),

@@ -53,11 +53,16 @@ pub(super) fn names(outcome: &Outcome<'_>) -> String {
 
 /// `file:line:column`, as far as known; safe to print.
 pub(super) fn position(file: &str, line: Option<u32>, column: Option<u32>) -> String {
-    let mut text = sanitize_line(file).into_owned();
+    let mut text = sanitize_line(short_path(file)).into_owned();
     for number in [line, column].into_iter().flatten() {
         text.push_str(&format!(":{number}"));
     }
     text
+}
+
+/// Without the `./` of a file that was found below the current directory.
+pub(super) fn short_path(file: &str) -> &str {
+    file.strip_prefix("./").unwrap_or(file)
 }
 
 /// Where a finding is: a place in a file, or the object.

@@ -1,5 +1,7 @@
 //! The report as a document: `-o json`, `-o yaml`. `docs/schema/checkreport-v1alpha1.json` describes it.
 
+mod document;
+
 use std::io;
 
 use netdoctor_engine::finding::{Finding, Fix, Label};
@@ -11,196 +13,14 @@ use serde::Serialize;
 use super::view;
 use crate::outcome::{InputProblem, Mode, Outcome};
 use crate::terminal::acts_on_the_terminal;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    schema_version: &'static str,
-    metadata: Metadata,
-    tool: Tool,
-    spec: Spec<'a>,
-    summary: Summary,
-    status: Status,
-    findings: Vec<FindingView<'a>>,
-    not_checked: Vec<NotCheckedView<'a>>,
-    suppressed: Vec<SuppressedView<'a>>,
-    problems: Vec<ProblemView<'a>>,
-    warnings: &'a [String],
-    notes: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Metadata {
-    now: String,
-}
-
-#[derive(Serialize)]
-struct Tool {
-    name: &'static str,
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec<'a> {
-    command: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    namespace: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    selector: Option<&'a str>,
-    targets: &'a [String],
-    inputs: &'a [String],
-    fail_on: &'static str,
-    min_severity: &'static str,
-    strict: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    demo: Option<&'a str>,
-}
-
-/// Numbers of findings and of rules.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Summary {
-    errors: usize,
-    warnings: usize,
-    infos: usize,
-    explained: usize,
-    suppressed: usize,
-    hidden: usize,
-    objects: usize,
-    checks: Checks,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Checks {
-    total: usize,
-    passed: usize,
-    violated: usize,
-    unknown: usize,
-    skipped: usize,
-    not_applicable: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    verdict: &'static str,
-    exit_code: u8,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FindingView<'a> {
-    code: &'static str,
-    name: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    case: Option<&'static str>,
-    severity: &'static str,
-    confidence: &'static str,
-    subject: Object<'a>,
-    message: &'a str,
-    notes: &'a [String],
-    labels: Vec<LabelView<'a>>,
-    fixes: Vec<FixView<'a>>,
-    explains: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    explained_by: Option<&'a str>,
-    fingerprint: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<'a> {
-    api_version: &'a str,
-    kind: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    namespace: &'a str,
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct LabelView<'a> {
-    object: Object<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-    #[serde(flatten)]
-    region: Option<Region>,
-    pointer: &'a str,
-    text: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Region {
-    line: u32,
-    column: u32,
-    end_line: u32,
-    end_column: u32,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FixView<'a> {
-    class: &'static str,
-    title: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<Object<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<&'a json_patch::Patch>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NotCheckedView<'a> {
-    code: &'static str,
-    outcome: &'static str,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Object<'a>>,
-    count: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SuppressedView<'a> {
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    case: Option<&'static str>,
-    severity: &'static str,
-    subject: Object<'a>,
-    message: &'a str,
-    by: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<&'a str>,
-    fingerprint: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ProblemView<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<u32>,
-    message: &'a str,
-    fatal: bool,
-}
+use document::{
+    Checks, Document, FindingView, FixView, LabelView, Metadata, NotCheckedView, Object,
+    ProblemView, Region, Spec, Status, Summary, SuppressedView, Tool,
+};
 
 /// The document as JSON.
 pub(super) fn json(outcome: &Outcome<'_>) -> io::Result<String> {
-    harmless_json(&document(outcome))
+    harmless_json(&build(outcome))
 }
 
 /// Pretty JSON in which everything that would act on a terminal is escaped; as JSON it says the same.
@@ -209,7 +29,7 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
     let mut safe = String::with_capacity(text.len() + 1);
     // What acts on a terminal is within the basic plane, and outside of strings pretty JSON holds only line feeds of that sort.
     for c in text.chars() {
-        if c != '\n' && acts_on_the_terminal(c) {
+        if must_escape(c) {
             safe.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             safe.push(c);
@@ -219,12 +39,22 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
     Ok(safe)
 }
 
-/// The document as YAML.
+/// The document as YAML. Where a string would act on a terminal the JSON form is printed, which is YAML too and shows it escaped.
 pub(super) fn yaml(outcome: &Outcome<'_>) -> io::Result<String> {
-    serde_saphyr::to_string(&document(outcome)).map_err(io::Error::other)
+    let document = build(outcome);
+    let text = serde_saphyr::to_string(&document).map_err(io::Error::other)?;
+    if text.chars().any(must_escape) {
+        return harmless_json(&document);
+    }
+    Ok(text)
 }
 
-fn document<'o>(outcome: &'o Outcome<'_>) -> Document<'o> {
+/// What acts on a terminal, and what YAML and XML cannot hold.
+fn must_escape(c: char) -> bool {
+    c != '\n' && acts_on_the_terminal(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+fn build<'o>(outcome: &'o Outcome<'_>) -> Document<'o> {
     let report = outcome.report;
     Document {
         api_version: "netdoctor.io/v1alpha1",

@@ -1,4 +1,7 @@
+mod edits;
 mod fixture;
+mod formats;
+mod human;
 
 use super::{Style, render};
 use crate::cli::values::Format;
@@ -12,71 +15,23 @@ const PLAIN: Style = Style {
     verbose: false,
 };
 
+const FORMATS: [Format; 8] = [
+    Format::Human,
+    Format::Short,
+    Format::Name,
+    Format::Json,
+    Format::Yaml,
+    Format::Sarif,
+    Format::Junit,
+    Format::Github,
+];
+
 fn print(fixture: &Fixture, format: Format, style: Style) -> String {
     let mut out = Vec::new();
     render(format, &fixture.outcome(), style, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-#[test]
-fn look() {
-    for f in [
-        Format::Human,
-        Format::Short,
-        Format::Name,
-        Format::Github,
-        Format::Junit,
-        Format::Sarif,
-        Format::Yaml,
-    ] {
-        println!(
-            "=========== {f:?}\n{}",
-            print(&fixture::shop().with_problems(), f, PLAIN)
-        );
-    }
-    println!(
-        "=========== ascii\n{}",
-        print(
-            &fixture::shop(),
-            Format::Human,
-            Style {
-                unicode: false,
-                width: 60,
-                ..PLAIN
-            }
-        )
-    );
-    for f in [
-        Format::Human,
-        Format::Short,
-        Format::Name,
-        Format::Github,
-        Format::Junit,
-        Format::Json,
-    ] {
-        println!(
-            "=========== live {f:?}\n{}",
-            print(&fixture::cluster(), f, PLAIN)
-        );
-    }
-    println!(
-        "=========== live ascii\n{}",
-        print(
-            &fixture::cluster(),
-            Format::Human,
-            Style {
-                unicode: false,
-                width: 60,
-                ..PLAIN
-            }
-        )
-    );
-    println!(
-        "=========== allowed\n{}",
-        print(&fixture::allowed(), Format::Human, PLAIN)
-    );
-    println!(
-        "=========== summary\n{}",
-        super::step_summary(&fixture::shop().with_problems().outcome())
-    );
+fn json(fixture: &Fixture) -> serde_json::Value {
+    serde_json::from_str(&print(fixture, Format::Json, PLAIN)).unwrap()
 }

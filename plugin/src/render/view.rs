@@ -11,6 +11,7 @@ use netdoctor_engine::rule::Rule;
 
 use super::text::shell;
 use crate::outcome::{Outcome, Place};
+use crate::terminal::sanitize_line;
 
 /// Version of the report's schema, `major.minor`. Fields are only ever added within a major version.
 pub(super) const SCHEMA_VERSION: &str = "1.0";
@@ -86,6 +87,25 @@ pub(super) fn few_names(names: impl Iterator<Item = String>) -> String {
     }
 }
 
+/// Up to three objects; a namespace that they share is named once.
+pub(super) fn few_objects<'f>(
+    outcome: &Outcome<'_>,
+    findings: impl Iterator<Item = &'f Finding> + Clone,
+) -> String {
+    let namespaces: BTreeSet<&str> = findings
+        .clone()
+        .map(|finding| &*finding.subject.namespace)
+        .collect();
+    let asked = outcome.spec.namespace.as_deref();
+    match namespaces.first() {
+        Some(shared) if namespaces.len() == 1 && !shared.is_empty() && asked != Some(shared) => {
+            let names = few_names(findings.map(|finding| finding.subject.type_name()));
+            format!("{names} in namespace {shared}")
+        }
+        _ => few_names(findings.map(|finding| object(outcome, &finding.subject))),
+    }
+}
+
 /// `type/name`, and the namespace as a flag where it is not the one that was asked for.
 pub(super) fn object(outcome: &Outcome<'_>, subject: &ObjectRef) -> String {
     let asked = outcome.spec.namespace.as_deref();
@@ -138,7 +158,7 @@ pub(super) fn field(pointer: &str) -> String {
     path
 }
 
-/// A finding as a few lines of plain text: fact, evidence, fix, page.
+/// A finding as a few lines of plain text, safe to print: fact, evidence, fix, page.
 pub(super) fn paragraph(finding: &Finding) -> String {
     let mut lines = vec![finding.message.clone()];
     lines.extend(finding.notes.iter().map(|note| format!("note: {note}")));
@@ -158,6 +178,7 @@ pub(super) fn paragraph(finding: &Finding) -> String {
         "more: kubectl netdoctor explain {}",
         finding.rule.code
     ));
+    let lines: Vec<_> = lines.iter().map(|line| sanitize_line(line)).collect();
     lines.join("\n")
 }
 

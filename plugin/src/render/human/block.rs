@@ -12,13 +12,16 @@ use netdoctor_engine::rule::{Confidence, Severity};
 
 use super::super::edit::{self, Edit};
 use super::super::text::{columns, wrap};
-use super::super::{Style, view};
+use super::super::{Style, lines, view};
 use super::excerpt::Excerpt;
 use crate::outcome::{Outcome, Place};
 use crate::terminal::{sanitize, sanitize_line};
 
 /// Columns of source text that are shown where no terminal sets a limit: enough for every line but those of minified files.
 const PIPE_WIDTH: usize = 200;
+
+/// A diff repeats its lines whole; of longer ones (minified JSON) the patch says more.
+const DIFF_WIDTH: usize = 160;
 
 /// Fixes that are shown; a finding rarely has more.
 const FIXES: usize = 3;
@@ -36,6 +39,7 @@ pub(super) struct Blocks<'o, 'a> {
 struct Spot<'a> {
     place: Place<'a>,
     text: String,
+    field: String,
     is_main: bool,
 }
 
@@ -69,14 +73,16 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let title = level
             .primary_title(self.wrapped(&finding.message, title_room))
             .id(finding.rule.code);
-        let (spots, elsewhere) = self.spots(finding);
+        let (mut spots, elsewhere) = self.spots(finding);
         let gutter = self.gutter(&spots);
+        let too_wide = self.too_wide(&mut spots, gutter);
         let mut main = Group::with_title(title);
         if spots.is_empty() {
             main = main.element(Head::path(self.object_line(finding)));
         }
         main = main.elements(self.pictures(spots));
-        for (name, text) in self.facts(finding, &elsewhere) {
+        let facts = too_wide.into_iter().chain(self.facts(finding, &elsewhere));
+        for (name, text) in facts {
             let room = self.style.width.saturating_sub(gutter + 5 + name.len());
             main = main.element(
                 Level::NOTE
@@ -84,32 +90,28 @@ impl<'o, 'a> Blocks<'o, 'a> {
                     .message(self.wrapped(&text, room)),
             );
         }
-        let fixes: Vec<Group<'a>> = finding
-            .fixes
-            .iter()
-            .take(FIXES)
-            .filter_map(|fix| self.diff_of(fix))
-            .collect();
-        let texts = finding
-            .fixes
-            .iter()
-            .take(FIXES)
-            .filter(|fix| self.diff_of(fix).is_none());
-        let mut groups = Vec::new();
+        let fixes = finding.fixes.iter().take(FIXES);
+        let (mut diffs, mut texts) = (Vec::new(), Vec::new());
+        for fix in fixes {
+            match self.diff_of(fix) {
+                Some(diff) => diffs.push(diff),
+                None => texts.push(fix),
+            }
+        }
+        let mut below = Vec::new();
         for fix in texts {
-            if fixes.is_empty() {
+            if diffs.is_empty() {
                 main = main.element(Level::HELP.message(self.fix_text(fix, gutter + 9)));
             } else {
-                groups.push(Group::with_title(
-                    Level::HELP.secondary_title(self.fix_text(fix, 6)),
-                ));
+                let text = self.fix_text(fix, 6);
+                below.push(Group::with_title(Level::HELP.secondary_title(text)));
             }
         }
         if self.with_page.get(finding.rule.code) == Some(&std::ptr::from_ref(finding)) {
             let page = format!("kubectl netdoctor explain {}", finding.rule.code);
             main = main.element(Level::NOTE.with_name(Some("more")).message(page));
         }
-        let groups: Vec<Group<'a>> = std::iter::once(main).chain(fixes).chain(groups).collect();
+        let groups: Vec<Group<'a>> = std::iter::once(main).chain(diffs).chain(below).collect();
         self.renderer().render(&groups)
     }
 
@@ -124,25 +126,65 @@ impl<'o, 'a> Blocks<'o, 'a> {
         } else {
             DecorStyle::Ascii
         };
-        let width = if self.style.is_terminal {
+        renderer.decor_style(decor).term_width(self.picture_width())
+    }
+
+    /// Columns that a picture may take.
+    fn picture_width(&self) -> usize {
+        if self.style.is_terminal {
             self.style.width
         } else {
             self.style.width.max(PIPE_WIDTH)
-        };
-        renderer.decor_style(decor).term_width(width)
+        }
+    }
+
+    /// Takes away the words that would not fit beside their underline; they become notes.
+    fn too_wide(&self, spots: &mut [Spot<'_>], gutter: usize) -> Vec<(&'static str, String)> {
+        let width = self.picture_width();
+        let mut notes = Vec::new();
+        for spot in spots {
+            let span = spot.place.span;
+            let underline = if span.start.line == span.end.line {
+                span.end.column.saturating_sub(span.start.column).max(1)
+            } else {
+                1
+            };
+            let right = gutter + 3 + (span.start.column + underline) as usize;
+            if !spot.text.is_empty() && right + columns(&spot.text) > width {
+                let text = std::mem::take(&mut spot.text);
+                let is_plain = spot.field.is_empty();
+                notes.push((
+                    "note",
+                    if is_plain {
+                        text
+                    } else {
+                        format!("{}: {text}", spot.field)
+                    },
+                ));
+            }
+        }
+        notes
     }
 
     fn wrapped(&self, text: &str, room: usize) -> String {
         wrap(&self.style.line(text), room.max(20)).join("\n")
     }
 
-    /// `deployment/web -n shop  spec.template.spec.dnsPolicy`
+    /// `deployment/web -n shop  spec.template.spec.dnsPolicy: what it shows`
     fn object_line(&self, finding: &Finding) -> String {
         let label = view::main_label(finding);
         let object = view::object(self.outcome, &label.object);
-        let field = view::field(&label.pointer);
-        let gap = if field.is_empty() { "" } else { "  " };
-        self.style.line(&format!("{object}{gap}{field}"))
+        let place = match view::field(&label.pointer) {
+            field if field.is_empty() => object,
+            field => format!("{object}  {field}"),
+        };
+        let line = if label.text.is_empty() {
+            place
+        } else {
+            format!("{place}: {}", label.text)
+        };
+        self.wrapped(&line, self.style.width.saturating_sub(4))
+            .replace('\n', "\n      ")
     }
 
     /// Labels that stand in files, and the others.
@@ -155,6 +197,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
             spots.push(Spot {
                 place,
                 text: String::new(),
+                field: String::new(),
                 is_main: true,
             });
         }
@@ -173,6 +216,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
                 spots.push(Spot {
                     place,
                     text,
+                    field: view::field(&label.pointer),
                     is_main: index == 0,
                 });
             }
@@ -221,28 +265,24 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let (line, source) = (excerpt.line, excerpt.text);
         let snippet = Snippet::source(source)
             .line_start(line)
-            .path(self.style.line(file));
+            .path(self.style.line(lines::short_path(file)));
         Some(snippet.annotations(annotations).into())
     }
 
     /// Evidence, consequences and what is explained, each with the word before it.
     fn facts(&self, finding: &Finding, elsewhere: &[&Label]) -> Vec<(&'static str, String)> {
-        let is_live = self
-            .outcome
-            .sources
-            .place(&view::main_label(finding))
-            .is_none();
         let mut facts: Vec<(&'static str, String)> = Vec::new();
-        for (index, label) in elsewhere.iter().enumerate() {
-            if label.text.is_empty() {
-                continue;
-            }
-            // The first label of a live finding is the line below the title.
-            let is_here = is_live && (index == 0 || label.object == finding.subject);
-            let text = match (is_here, view::field(&label.pointer)) {
-                (true, field) if index == 0 || field.is_empty() => label.text.clone(),
-                (true, field) => format!("{field}: {}", label.text),
-                (false, _) => format!(
+        // The main place of a live finding is the line below the title.
+        let main = finding.labels.first();
+        let others = elsewhere
+            .iter()
+            .filter(|label| !main.is_some_and(|main| std::ptr::eq(main, **label)));
+        for label in others.filter(|label| !label.text.is_empty()) {
+            let text = match view::field(&label.pointer) {
+                field if label.object == finding.subject && !field.is_empty() => {
+                    format!("{field}: {}", label.text)
+                }
+                _ => format!(
                     "{}: {}",
                     view::object(self.outcome, &label.object),
                     label.text
@@ -265,15 +305,11 @@ impl<'o, 'a> Blocks<'o, 'a> {
         match symptoms.findings[..] {
             [only] => format!("{} ({code})", only.message),
             _ => {
-                let objects = symptoms
-                    .findings
-                    .iter()
-                    .map(|finding| view::object(self.outcome, &finding.subject));
+                let objects = view::few_objects(self.outcome, symptoms.findings.iter().copied());
                 let times = self.style.times();
                 format!(
-                    "{} ({code} {times}{number}): {}",
-                    symptoms.rule.summary,
-                    view::few_names(objects)
+                    "{} ({code} {times}{number}): {objects}",
+                    symptoms.rule.summary
                 )
             }
         }
@@ -320,6 +356,9 @@ impl<'o, 'a> Blocks<'o, 'a> {
             start
         };
         let excerpt = Excerpt::of_bytes(text, shown_from, edits.last()?.range.end)?;
+        if excerpt.text.lines().any(|line| columns(line) > DIFF_WIDTH) {
+            return None;
+        }
         let patches: Vec<Patch<'a>> = edits
             .into_iter()
             .map(|edit| {
@@ -330,7 +369,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
         let (line, source) = (excerpt.line, excerpt.text);
         let snippet = Snippet::source(source)
             .line_start(line)
-            .path(self.style.line(file));
+            .path(self.style.line(lines::short_path(file)));
         Some(snippet.patches(patches).into())
     }
 }

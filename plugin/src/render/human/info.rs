@@ -18,11 +18,7 @@ pub(super) fn lines(outcome: &Outcome<'_>, style: Style, infos: &[&Finding]) -> 
         let indent = head.len() + 2;
         let head = style.paint(CYAN, &head);
         if group.len() > ONE_BY_ONE && !style.verbose {
-            let names = view::few_names(
-                group
-                    .iter()
-                    .map(|finding| view::object(outcome, &finding.subject)),
-            );
+            let names = view::few_objects(outcome, group.iter().copied());
             let line = format!(
                 "{} ({}{}): {names}",
                 first.rule.summary,

@@ -115,7 +115,15 @@ fn calm(outcome: &Outcome<'_>, style: Style, checks: view::Checks) -> String {
         return format!("{} {text}", style.mark(Mark::Warning));
     }
     let text = format!("No problems found in {}", count(verdicts, "check"));
-    format!("{} {}", style.mark(Mark::Passed), style.paint(GREEN, &text))
+    format!(
+        "{} {}",
+        style.mark(if checks.unknown > 0 {
+            Mark::Open
+        } else {
+            Mark::Passed
+        }),
+        style.paint(GREEN, &text)
+    )
 }
 
 /// The reason, when there is only one; a list of several stands above.
@@ -127,7 +135,7 @@ fn why(outcome: &Outcome<'_>, verdict: NoVerdict) -> String {
         .map(|group| group.reason)
         .collect();
     match reasons[..] {
-        [only] => format!(" ({})", only.split(" (try:").next().unwrap_or(only)),
+        [only] => format!(" ({})", only.split(" (").next().unwrap_or(only)),
         _ => String::new(),
     }
 }
