@@ -12,9 +12,9 @@ spec:
   booleans: [yes, Yes, YES, no, on, Off, y, n, true, False, "yes", 'on']
   numbers: [0777, 0o17, 08, 0x1F, 0b101, 1_000, 1e3, 1.5, -0, +12, .5, 123456789012345678, 1.0]
   strings: [1:30, 2001-12-14, 2001-12-14T21:59:43Z, "0777", '1e3', 1.2.3, v1, 10.0.0.1, =, <<, 0x, 1__0, --1, 08a]
-  nulls: [~, null, NULL, Null, , ""]
+  nulls: [~, null, NULL, Null, ""]
   tagged: [!!str 80, !!str true, !!int "80", !!float "1.5", !!bool "yes"]
-  keys: {1: a, 1.5: b, true: c, no: d, n: e, null: f, ~: g, 0777: h, "on": i}
+  keys: {1: a, 1.5: b, true: c, n: e, 0777: h, "on": i}
   blocks:
     literal: |
       one
@@ -52,7 +52,6 @@ fn odd_values_are_read_as_kubectl_reads_them() {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("odd.yaml");
-    // kubectl refuses a whole document for one bad entry, so each line of `spec` that it refuses is left out on both sides.
     std::fs::write(&file, ODD).unwrap();
     let output = Program::new(components.path("kubectl"))
         .args(["label", "--local", "-o", "json", "zz=1", "-f"])
@@ -69,4 +68,41 @@ fn odd_values_are_read_as_kubectl_reads_them() {
         assert_eq!(ours.get(key), Some(value), "{key}");
     }
     assert_eq!(theirs.len(), ours.len());
+}
+
+/// What stands behind `spec:` in a document that kubectl reads or refuses as a whole.
+const DOUBTFUL: [&str; 12] = [
+    "{null: a}",
+    "{~: a}",
+    "[a, , b]",
+    "{[1]: a}",
+    "{a: .inf}",
+    "{a: .nan}",
+    "*nowhere",
+    "{a: 1, a: 2}",
+    "\n  a: 1\n b: 2",
+    "[1, 2",
+    "!!int abc",
+    "{<<: 1}",
+];
+
+#[test]
+fn what_kubectl_refuses_is_a_problem_here_and_what_it_reads_is_not() {
+    let Ok(Some(components)) = components::installed() else {
+        assert!(std::env::var_os("CI").is_none(), "the components must be there in CI");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doubtful.yaml");
+    for spec in DOUBTFUL {
+        let text = format!("apiVersion: example.test/v1\nkind: Odd\nmetadata: {{name: odd}}\nspec: {spec}\n");
+        std::fs::write(&file, &text).unwrap();
+        let theirs = Program::new(components.path("kubectl"))
+            .args(["label", "--local", "-o", "json", "zz=1", "-f"])
+            .args([&file])
+            .run();
+        let parsed = manifest::parse(text.as_bytes());
+        let refused = parsed.problems.iter().any(netdoctor_engine::manifest::Problem::is_fatal);
+        assert_eq!(refused, theirs.code != Some(0), "{spec}: {:?} but kubectl says {}", parsed.problems, theirs.stderr);
+    }
 }
