@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use netdoctor_engine::finding::{Finding, Label};
@@ -112,6 +113,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) verdict: Verdict,
     /// Seconds it took, for terminals only.
     pub(crate) seconds: f64,
+    /// The file to which `-o github` adds its table (`$GITHUB_STEP_SUMMARY`).
+    pub(crate) step_summary: Option<PathBuf>,
 }
 
 impl<'a> Outcome<'a> {
@@ -133,6 +136,7 @@ impl<'a> Outcome<'a> {
             notes,
             verdict,
             seconds,
+            step_summary: None,
         }
     }
 
@@ -179,13 +183,19 @@ pub(crate) struct SourceFile {
     pub(crate) text: Vec<u8>,
 }
 
+/// Index and beginning of each document of a file, in file order.
+type Starts = Rc<Vec<(u32, Position)>>;
+
+/// Places of documents, by number of the file and index in it; `None` for what cannot be read.
+type Spans = BTreeMap<(u32, u32), Option<Rc<SpanMap>>>;
+
 /// The files of a run. Places are computed only for documents that have findings.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<SourceFile>,
     /// Where the documents of a file begin, by number of the file.
-    starts: RefCell<BTreeMap<u32, Rc<Vec<(u32, Position)>>>>,
-    spans: RefCell<BTreeMap<(u32, u32), Option<Rc<SpanMap>>>>,
+    starts: RefCell<BTreeMap<u32, Starts>>,
+    spans: RefCell<Spans>,
 }
 
 /// Where a label stands.
@@ -272,7 +282,7 @@ impl Sources {
         })
     }
 
-    fn starts(&self, file: u32, text: &[u8]) -> Rc<Vec<(u32, Position)>> {
+    fn starts(&self, file: u32, text: &[u8]) -> Starts {
         let mut starts = self.starts.borrow_mut();
         let of_file = starts.entry(file).or_insert_with(|| {
             let mut starts = Vec::new();

@@ -17,6 +17,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use std::fs::OpenOptions;
 use std::io::Write;
 
 use crate::cli::values::Format;
@@ -24,6 +25,7 @@ use crate::outcome::{Mode, Outcome};
 
 /// How text for people looks.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "they vary independently")]
 pub(crate) struct Style {
     /// Colour.
     pub(crate) color: bool,
@@ -61,7 +63,13 @@ pub(crate) fn render(
         Format::Yaml => report::yaml(outcome)?,
         Format::Sarif => sarif::render(outcome)?,
         Format::Junit => junit::render(outcome),
-        Format::Github => github::annotations(outcome),
+        Format::Github => {
+            if let Some(path) = &outcome.step_summary {
+                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                file.write_all(github::step_summary(outcome).as_bytes())?;
+            }
+            github::annotations(outcome)
+        }
     };
     out.write_all(text.as_bytes())
 }
@@ -72,9 +80,4 @@ pub(crate) fn refusal(format: Format, mode: Mode) -> Option<&'static str> {
         "error: -o sarif needs files: code scanning shows results on source lines, and objects of a cluster have none. \
          Use -o sarif with kubectl netdoctor lint, or -o json here.",
     )
-}
-
-/// The table for `$GITHUB_STEP_SUMMARY`, in Markdown; to be appended to that file when `-o github` is asked for and the variable is set.
-pub(crate) fn step_summary(outcome: &Outcome<'_>) -> String {
-    github::step_summary(outcome)
 }

@@ -221,17 +221,15 @@ impl Editor<'_, '_> {
             .map(|item| write::block_item(item, column))
             .collect();
         let text = text?.join("\n");
-        match front.checked_sub(1) {
-            Some(before) => self.insert_line_behind(children.get(before)?.end.offset, &text),
-            None => {
-                let start = self.line_start(dash);
-                self.edits.push(Edit {
-                    range: start..start,
-                    text: format!("{text}\n"),
-                });
-                Some(())
-            }
+        if let Some(before) = front.checked_sub(1) {
+            return self.insert_line_behind(children.get(before)?.end.offset, &text);
         }
+        let start = self.line_start(dash);
+        self.edits.push(Edit {
+            range: start..start,
+            text: format!("{text}\n"),
+        });
+        Some(())
     }
 
     fn add_in_flow(&mut self, at: &str, children: &[Span], text: &str) -> Option<()> {

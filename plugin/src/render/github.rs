@@ -2,6 +2,7 @@
 
 use netdoctor_engine::finding::Finding;
 use netdoctor_engine::rule::Severity;
+use std::fmt::Write as _; // writing to a String cannot fail
 
 use super::text::count;
 use super::{lines, view};
@@ -115,8 +116,9 @@ pub(super) fn step_summary(outcome: &Outcome<'_>) -> String {
             .filter(|finding| finding.severity == severity)
             .count()
     };
-    text.push_str(&format!(
-        "{}, {}, {} info · {} passed, {} unknown, {} skipped · {} allowed\n",
+    _ = writeln!(
+        text,
+        "{}, {}, {} info · {} passed, {} unknown, {} skipped · {} allowed",
         count(of(Severity::Error), "error"),
         count(of(Severity::Warning), "warning"),
         of(Severity::Info),
@@ -124,44 +126,48 @@ pub(super) fn step_summary(outcome: &Outcome<'_>) -> String {
         checks.unknown,
         checks.skipped,
         outcome.report.suppressed.len(),
-    ));
+    );
     if !blocks.is_empty() {
         text.push_str("\n| severity | code | place | finding |\n| --- | --- | --- | --- |\n");
     }
     for finding in blocks.iter().take(ROWS) {
         let place = cell(&lines::place(outcome, finding));
-        text.push_str(&format!(
-            "| {} | {} | {place} | {} |\n",
+        _ = writeln!(
+            text,
+            "| {} | {} | {place} | {} |",
             finding.severity,
             finding.rule.code,
             cell(&finding.message)
-        ));
+        );
     }
     if blocks.len() > ROWS {
-        text.push_str(&format!(
-            "\n{} more: see the other outputs.\n",
+        _ = writeln!(
+            text,
+            "\n{} more: see the other outputs.",
             blocks.len() - ROWS
-        ));
+        );
     }
     for problem in outcome.problems.iter().filter(|problem| problem.fatal) {
         let place = lines::position(&problem.file, problem.line, problem.column);
-        text.push_str(&format!(
-            "\n- not read: {} {}\n",
+        _ = writeln!(
+            text,
+            "\n- not read: {} {}",
             cell(&place),
             cell(&problem.message)
-        ));
+        );
     }
     let open = view::open(&outcome.report.not_checked);
     if !open.is_empty() {
         text.push('\n');
     }
     for group in open {
-        text.push_str(&format!(
-            "- {}: {} ({})\n",
+        _ = writeln!(
+            text,
+            "- {}: {} ({})",
             group.outcome.as_str(),
             cell(group.reason),
             group.codes.join(", ")
-        ));
+        );
     }
     text
 }

@@ -1,6 +1,7 @@
 //! `JUnit` XML: a suite per area, a test case per finding, and one per rule that passed, was skipped or could not be judged.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _; // writing to a String cannot fail
 
 use netdoctor_engine::finding::Finding;
 use netdoctor_engine::report::NoVerdict;
@@ -50,10 +51,11 @@ pub(super) fn render(outcome: &Outcome<'_>) -> String {
     }
     let all = suites.values().flatten();
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    text.push_str(&format!(
-        "<testsuites name=\"kubectl netdoctor\"{} time=\"0\">\n",
+    _ = writeln!(
+        text,
+        "<testsuites name=\"kubectl netdoctor\"{} time=\"0\">",
         counts(all)
-    ));
+    );
     for (name, cases) in &suites {
         text.push_str(&suite(outcome, name, cases));
     }
@@ -158,10 +160,11 @@ fn suite(outcome: &Outcome<'_>, name: &str, cases: &[Case]) -> String {
         counts(cases.iter())
     );
     let mut property = |name: &str, value: &str| {
-        text.push_str(&format!(
-            "      <property name=\"{name}\" value=\"{}\"/>\n",
+        _ = writeln!(
+            text,
+            "      <property name=\"{name}\" value=\"{}\"/>",
             attribute(value)
-        ));
+        );
     };
     property("version", env!("CARGO_PKG_VERSION"));
     if let Some(context) = &outcome.spec.context {
@@ -199,8 +202,12 @@ fn suite(outcome: &Outcome<'_>, name: &str, cases: &[Case]) -> String {
             )),
         };
         match inside {
-            None => text.push_str(&format!("{head}/>\n")),
-            Some(inside) => text.push_str(&format!("{head}>\n      {inside}\n    </testcase>\n")),
+            None => {
+                _ = writeln!(text, "{head}/>");
+            }
+            Some(inside) => {
+                _ = writeln!(text, "{head}>\n      {inside}\n    </testcase>");
+            }
         }
     }
     text.push_str("  </testsuite>\n");

@@ -1,6 +1,7 @@
 //! One line per problem or object, for shell pipes.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _; // writing to a String cannot fail
 
 use netdoctor_engine::finding::Finding;
 
@@ -19,10 +20,11 @@ pub(super) fn short(outcome: &Outcome<'_>) -> String {
         let place = place(outcome, finding);
         let (severity, code) = (finding.severity, finding.rule.code);
         let message = sanitize_line(&finding.message);
-        text.push_str(&format!(
-            "{}: {severity}[{code}]: {message}\n",
+        _ = writeln!(
+            text,
+            "{}: {severity}[{code}]: {message}",
             sanitize_line(&place)
-        ));
+        );
     }
     text
 }
@@ -55,7 +57,7 @@ pub(super) fn names(outcome: &Outcome<'_>) -> String {
 pub(super) fn position(file: &str, line: Option<u32>, column: Option<u32>) -> String {
     let mut text = sanitize_line(short_path(file)).into_owned();
     for number in [line, column].into_iter().flatten() {
-        text.push_str(&format!(":{number}"));
+        _ = write!(text, ":{number}");
     }
     text
 }

@@ -2,6 +2,7 @@
 
 mod document;
 
+use std::fmt::Write as _; // writing to a String cannot fail
 use std::io;
 
 use netdoctor_engine::finding::{Finding, Fix, Label};
@@ -30,7 +31,7 @@ pub(super) fn harmless_json(document: &impl Serialize) -> io::Result<String> {
     // What acts on a terminal is within the basic plane, and outside of strings pretty JSON holds only line feeds of that sort.
     for c in text.chars() {
         if must_escape(c) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+            _ = write!(safe, "\\u{:04x}", u32::from(c));
         } else {
             safe.push(c);
         }

@@ -3,6 +3,7 @@
 mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _; // writing to a String cannot fail
 use std::io;
 
 use netdoctor_engine::finding::Finding;
@@ -225,7 +226,7 @@ fn uri(file: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _; // writing to a String cannot fail
 
 use json_patch::Patch;
 use netdoctor_engine::finding::{Finding, Fix, FixClass, Label};
@@ -145,9 +146,9 @@ pub(super) fn field(pointer: &str) -> String {
     for token in pointer.split('/').skip(1) {
         let token = netdoctor_engine::pointer::unescape(token);
         if token.bytes().all(|byte| byte.is_ascii_digit()) && !token.is_empty() {
-            path.push_str(&format!("[{token}]"));
+            _ = write!(path, "[{token}]");
         } else if token.contains(['.', '/']) {
-            path.push_str(&format!("[{token:?}]"));
+            _ = write!(path, "[{token:?}]");
         } else {
             if !path.is_empty() {
                 path.push('.');

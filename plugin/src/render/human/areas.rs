@@ -2,6 +2,7 @@
 
 use netdoctor_engine::report::{NoVerdict, RuleCount};
 use netdoctor_engine::rule::Severity;
+use std::fmt::Write as _; // writing to a String cannot fail
 
 use super::super::text::{BOLD, DIM, Mark, columns, count};
 use super::super::{Style, view};
@@ -144,7 +145,7 @@ impl Area {
         }
         let mut text = words.join(", ");
         if style.verbose && !self.passed.is_empty() {
-            text.push_str(&format!(" ({})", self.passed.join(" ")));
+            _ = write!(text, " ({})", self.passed.join(" "));
         }
         text
     }
@@ -216,10 +217,10 @@ pub(super) fn suppressed(outcome: &Outcome<'_>, style: Style) -> Option<String> 
             entry.finding.rule.code, entry.finding.message, entry.by
         );
         if let Some(until) = &entry.until {
-            text.push_str(&format!(" until {until}"));
+            _ = write!(text, " until {until}");
         }
         if let Some(reason) = &entry.reason {
-            text.push_str(&format!(": {reason}"));
+            _ = write!(text, ": {reason}");
         }
         text.push(')');
         lines.push(format!("  {}", style.hang(&style.line(&text), 2)));

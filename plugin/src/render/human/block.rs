@@ -74,7 +74,7 @@ impl<'o, 'a> Blocks<'o, 'a> {
             .primary_title(self.wrapped(&finding.message, title_room))
             .id(finding.rule.code);
         let (mut spots, elsewhere) = self.spots(finding);
-        let gutter = self.gutter(&spots);
+        let gutter = gutter(&spots);
         let too_wide = self.too_wide(&mut spots, gutter);
         let mut main = Group::with_title(title);
         if spots.is_empty() {
@@ -224,12 +224,6 @@ impl<'o, 'a> Blocks<'o, 'a> {
         (spots, elsewhere)
     }
 
-    /// Digits of the largest line number: everything is aligned with it.
-    fn gutter(&self, spots: &[Spot<'_>]) -> usize {
-        let last = spots.iter().map(|spot| spot.place.span.end.line).max();
-        last.map_or(1, |line| line.to_string().len())
-    }
-
     /// One picture per file, that of the main place first.
     fn pictures(&self, spots: Vec<Spot<'a>>) -> Vec<Element<'a>> {
         let mut of_file: Vec<(&'a str, Vec<Spot<'a>>)> = Vec::new();
@@ -302,17 +296,12 @@ impl<'o, 'a> Blocks<'o, 'a> {
 
     fn symptoms(&self, symptoms: &view::Symptoms<'_>) -> String {
         let (code, number) = (symptoms.rule.code, symptoms.findings.len());
-        match symptoms.findings[..] {
-            [only] => format!("{} ({code})", only.message),
-            _ => {
-                let objects = view::few_objects(self.outcome, symptoms.findings.iter().copied());
-                let times = self.style.times();
-                format!(
-                    "{} ({code} {times}{number}): {objects}",
-                    symptoms.rule.summary
-                )
-            }
+        if let [only] = symptoms.findings[..] {
+            return format!("{} ({code})", only.message);
         }
+        let objects = view::few_objects(self.outcome, symptoms.findings.iter().copied());
+        let (summary, times) = (symptoms.rule.summary, self.style.times());
+        format!("{summary} ({code} {times}{number}): {objects}")
     }
 
     /// A fix as a diff of the file, where that is exact.
@@ -372,4 +361,10 @@ impl<'o, 'a> Blocks<'o, 'a> {
             .path(self.style.line(lines::short_path(file)));
         Some(snippet.patches(patches).into())
     }
+}
+
+/// Digits of the largest line number: everything is aligned with it.
+fn gutter(spots: &[Spot<'_>]) -> usize {
+    let last = spots.iter().map(|spot| spot.place.span.end.line).max();
+    last.map_or(1, |line| line.to_string().len())
 }

@@ -30,7 +30,7 @@ impl<'a> Excerpt<'a> {
     /// The lines that a range of bytes touches.
     pub(super) fn of_bytes(bytes: &'a [u8], start: usize, end: usize) -> Option<Self> {
         let before = bytes.get(..start)?;
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         Self::lines(bytes, start, end, line)
     }
 

@@ -289,7 +289,7 @@ pub(super) fn files_with(files: &[(&str, &str)], config: &Config) -> Fixture {
                 namespace: "default",
             };
             load::document(place, document.index, document.value, &mut |any| {
-                builder.insert(any)
+                builder.insert(any);
             });
         }
         sources.push(SourceFile {
@@ -365,7 +365,7 @@ pub(super) fn cluster_of(objects: &[serde_json::Value]) -> Fixture {
             namespace: "default",
         };
         load::document(place, number, object.clone(), &mut |any| {
-            builder.insert(any)
+            builder.insert(any);
         });
     }
     let report = run(

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::{refusal, step_summary};
+use super::super::github::step_summary;
+use super::super::refusal;
 use super::fixture::{self, Fixture};
 use super::{FORMATS, PLAIN, json, print};
 use crate::cli::values::Format;
@@ -298,5 +299,22 @@ fn explained_findings_are_in_the_document_but_have_no_block() {
             .matches("explained by NOD901")
             .count(),
         5
+    );
+}
+
+#[test]
+fn a93_the_step_summary_is_added_to_its_file() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "before\n").unwrap();
+    let shop = fixture::shop();
+    let mut outcome = shop.outcome();
+    outcome.step_summary = Some(file.path().to_owned());
+    super::render(Format::Github, &outcome, PLAIN, &mut Vec::new()).unwrap();
+    super::render(Format::Short, &outcome, PLAIN, &mut Vec::new()).unwrap();
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    assert_eq!(text, format!("before\n{}", step_summary(&outcome)));
+    assert!(
+        text.contains("| error | SVC904 | deploy/web.yaml:12:19 |"),
+        "{text}"
     );
 }
