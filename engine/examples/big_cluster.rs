@@ -3,6 +3,12 @@
 //! `cargo run --release -p netdoctor-engine --example big_cluster -- PODS`; nodes, Services and slices follow in the
 //! proportion 150,000 : 5,000 : 10,000 : 10,000. The objects are complete JSON as an API server sends it, decoded page
 //! by page, so that decoding is measured as well. Prints one line of JSON.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unchecked_time_subtraction,
+    reason = "an example that prints what it measured"
+)]
 
 use netdoctor_engine::{
     config::Config,

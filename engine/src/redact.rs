@@ -48,7 +48,7 @@ fn paths(kind: Kind) -> &'static [&'static str] {
             "/status/initContainerStatuses",
             "/status/startTime",
         ],
-        Kind::Service => &["/spec", "/status/loadBalancer"],
+        Kind::Service | Kind::Ingress => &["/spec", "/status/loadBalancer"],
         Kind::EndpointSlice => &["/addressType", "/endpoints", "/ports"],
         Kind::Node => &[
             "/spec/podCIDR",
@@ -77,7 +77,6 @@ fn paths(kind: Kind) -> &'static [&'static str] {
             "/spec/maxReplicas",
             "/status/conditions",
         ],
-        Kind::Ingress => &["/spec", "/status/loadBalancer"],
         Kind::IngressClass => &["/spec/controller"],
         Kind::NetworkPolicy | Kind::ServiceCIDR => &["/spec"],
         Kind::Certificate => &[
@@ -373,7 +372,7 @@ fn scrub_messages(value: &mut Value) {
             for (key, value) in map {
                 match value {
                     Value::String(text) if key == "message" || key == "reason" => {
-                        *text = scrub(text)
+                        *text = scrub(text);
                     }
                     _ => scrub_messages(value),
                 }

@@ -36,12 +36,17 @@ pub fn run(
     runner.finish()
 }
 
+/// Code, outcome and reason: what makes two outcomes the same entry of a report.
+type Reason = (&'static str, NoVerdict, String);
+/// The first subject, how many there are, and the severity that a finding would have had.
+type Shared = (Option<ObjectRef>, usize, Severity);
+
 /// Collects outcomes while rules run.
 pub(crate) struct Runner<'c, 'a> {
     context: &'c Context<'a>,
     pub(crate) selected: Vec<&'static Rule>,
     findings: Vec<Finding>,
-    not_checked: BTreeMap<(&'static str, NoVerdict, String), (Option<ObjectRef>, usize, Severity)>,
+    not_checked: BTreeMap<Reason, Shared>,
     counts: BTreeMap<&'static str, RuleCount>,
 }
 
@@ -211,10 +216,10 @@ impl<'c, 'a> Runner<'c, 'a> {
         if let Some(reason) = tainted.filter(|_| !report.findings.is_empty()) {
             return self.no_verdict(rule, NoVerdict::Unknown, reason, Some(reference));
         }
-        self.collect(rule, report, reference);
+        self.collect(rule, report, &reference);
     }
 
-    fn collect(&mut self, rule: &'static Rule, report: Reporter, reference: ObjectRef) {
+    fn collect(&mut self, rule: &'static Rule, report: Reporter, reference: &ObjectRef) {
         if !report.applicable {
             return;
         }

@@ -186,7 +186,7 @@ impl Builder {
 
     /// Records what a container said before it last ended, where its status does not hold it.
     pub fn last_words(&mut self, namespace: &str, pod: &str, container: &str, text: &str) {
-        let pods = self.objects.pods.iter_mut();
+        let pods = self.objects.pods.as_mut_slice().iter_mut();
         for pod in pods.filter(|p| *p.meta.namespace == *namespace && *p.meta.name == *pod) {
             let statuses = pod
                 .status

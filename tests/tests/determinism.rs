@@ -1,4 +1,11 @@
 //! The same objects give the same report, byte for byte, in whatever order they were read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::struct_field_names,
+    clippy::format_collect,
+    reason = "a test fails where it cannot go on, and says why it is skipped"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +24,21 @@ use serde_json::Value;
 /// The documents of every built-in cluster.
 fn clusters() -> Vec<(PathBuf, Vec<Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin/src/demo");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     let read = |path: PathBuf| {
         let parsed = manifest::parse(&fs::read(&path).unwrap());
-        (path, parsed.documents.into_iter().map(|document| document.value).collect())
+        (
+            path,
+            parsed
+                .documents
+                .into_iter()
+                .map(|document| document.value)
+                .collect(),
+        )
     };
     paths.into_iter().map(read).collect()
 }
@@ -32,11 +49,20 @@ fn report(documents: &[Value]) -> String {
         builder.coverage(kind).everywhere = true;
     }
     for document in documents {
-        let place = Place { file: None, namespace: "default" };
+        let place = Place {
+            file: None,
+            namespace: "default",
+        };
         load::document(place, 0, document.clone(), &mut |any| builder.insert(any));
     }
     let now = "2026-01-01T12:00:00Z".parse().unwrap();
-    let report = run(&RULES, &builder.seal(), &Config::default(), now, Surface::Check);
+    let report = run(
+        &RULES,
+        &builder.seal(),
+        &Config::default(),
+        now,
+        Surface::Check,
+    );
     format!("{report:#?}")
 }
 
@@ -61,6 +87,9 @@ proptest! {
 
 #[test]
 fn broken_clusters_have_findings_to_compare() {
-    let with_findings = clusters().iter().filter(|(_, documents)| report(documents).contains("Finding {")).count();
+    let with_findings = clusters()
+        .iter()
+        .filter(|(_, documents)| report(documents).contains("Finding {"))
+        .count();
     assert!(with_findings >= 9, "{with_findings}");
 }

@@ -1,4 +1,11 @@
 //! Manifests mean what kubectl reads: every odd scalar, key and merge is compared with kubectl's own conversion.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::struct_field_names,
+    clippy::format_collect,
+    reason = "a test fails where it cannot go on, and says why it is skipped"
+)]
 
 use netdoctor_engine::manifest;
 use netdoctor_tests::cmd::Program;
@@ -46,7 +53,10 @@ spec:
 #[test]
 fn odd_values_are_read_as_kubectl_reads_them() {
     let Ok(Some(components)) = components::installed() else {
-        assert!(std::env::var_os("CI").is_none(), "the components must be there in CI");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the components must be there in CI"
+        );
         println!("skipped: kubectl is not built (cargo xtask components)");
         return;
     };
@@ -89,20 +99,34 @@ const DOUBTFUL: [&str; 12] = [
 #[test]
 fn what_kubectl_refuses_is_a_problem_here_and_what_it_reads_is_not() {
     let Ok(Some(components)) = components::installed() else {
-        assert!(std::env::var_os("CI").is_none(), "the components must be there in CI");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "the components must be there in CI"
+        );
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doubtful.yaml");
     for spec in DOUBTFUL {
-        let text = format!("apiVersion: example.test/v1\nkind: Odd\nmetadata: {{name: odd}}\nspec: {spec}\n");
+        let text = format!(
+            "apiVersion: example.test/v1\nkind: Odd\nmetadata: {{name: odd}}\nspec: {spec}\n"
+        );
         std::fs::write(&file, &text).unwrap();
         let theirs = Program::new(components.path("kubectl"))
             .args(["label", "--local", "-o", "json", "zz=1", "-f"])
             .args([&file])
             .run();
         let parsed = manifest::parse(text.as_bytes());
-        let refused = parsed.problems.iter().any(netdoctor_engine::manifest::Problem::is_fatal);
-        assert_eq!(refused, theirs.code != Some(0), "{spec}: {:?} but kubectl says {}", parsed.problems, theirs.stderr);
+        let refused = parsed
+            .problems
+            .iter()
+            .any(netdoctor_engine::manifest::Problem::is_fatal);
+        assert_eq!(
+            refused,
+            theirs.code != Some(0),
+            "{spec}: {:?} but kubectl says {}",
+            parsed.problems,
+            theirs.stderr
+        );
     }
 }

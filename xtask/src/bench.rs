@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the performance targets, measured on release builds and printed as a table.
 //!
 //! Each figure is a whole process: what a user waits for and what the machine has to hold.
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -353,10 +353,9 @@ fn take_out(root: &mut Value, pointer: &str) -> String {
         };
         let last = crate::pointer::unescape(last);
         match root.pointer_mut(parent) {
-            Some(Value::Object(map)) => {
-                if map.remove(&last).is_some() {
-                    return at;
-                }
+            Some(Value::Object(map)) if map.contains_key(&last) => {
+                map.remove(&last);
+                return at;
             }
             Some(Value::Array(items)) => {
                 let empty = Value::Object(serde_json::Map::new());
@@ -371,7 +370,8 @@ fn take_out(root: &mut Value, pointer: &str) -> String {
             }
             _ => {}
         }
-        at = parent.to_owned();
+        let parent = parent.len();
+        at.truncate(parent);
     }
 }
 

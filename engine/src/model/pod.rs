@@ -39,10 +39,7 @@ impl Pod {
 
     /// Condition `Ready` is true.
     pub fn ready(&self) -> bool {
-        self.status
-            .ready
-            .as_ref()
-            .is_some_and(|condition| condition.is_true())
+        self.status.ready.as_ref().is_some_and(Condition::is_true)
     }
 
     /// The pod counts as selected by a Service: neither finished nor being deleted.

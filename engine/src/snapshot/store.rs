@@ -38,8 +38,8 @@ impl<T: Object> Store<T> {
         self.items.retain(keep);
     }
 
-    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
-        self.items.iter_mut()
+    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.items
     }
 
     /// Number of objects.

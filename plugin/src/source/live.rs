@@ -90,8 +90,7 @@ pub(crate) async fn read<T: Send + 'static>(
         coverage: plan.coverage,
         clock: plan.clock,
     };
-    let mut answered = listed.clock.is_some();
-    let mut fatal = None;
+    let (mut answered, mut first) = (plan.lists.is_empty(), None);
     for (wanted, result) in plan.lists.iter().zip(results) {
         let coverage = listed.coverage.entry(wanted.kind).or_default();
         coverage.count += result.objects.len();
@@ -105,21 +104,23 @@ pub(crate) async fn read<T: Send + 'static>(
                     None => coverage.everywhere = true,
                 }
             }
-            Some(ApiError::NotFound { .. }) => {
-                answered = true;
+            // Every API server has the core group: without it something else answers.
+            Some(ApiError::NotFound { .. }) if !wanted.kind.group().is_empty() => {
                 coverage.not_installed = true;
             }
             Some(error) => {
-                answered |= !error.ends_the_run();
                 coverage
                     .gaps
                     .push(gap(wanted.kind, wanted.namespace.as_deref(), &error));
-                fatal = fatal.or_else(|| error.ends_the_run().then_some(error));
+                first = Some(match first {
+                    Some(earlier) if !error.ends_the_run() => earlier,
+                    _ => error,
+                });
             }
         }
     }
-    match fatal {
-        // Nothing at all was answered: there is no cluster to report about.
+    match first {
+        // Not one list was complete: there is no cluster to report about, and no findings would be a lie.
         Some(error) if !answered => Err(error),
         _ => Ok(listed),
     }
