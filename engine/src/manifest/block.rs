@@ -278,7 +278,8 @@ impl<'t> Reader<'t> {
                 {
                     return Some(self.at + offset);
                 }
-                b'\n' => return None,
+                // A tab behind a colon ends a key as well.
+                b'\n' | b'\t' => return None,
                 b'#' if before == b' ' => return None,
                 _ => before = *byte,
             }

@@ -219,30 +219,26 @@ impl Scanner<'_> {
     fn mapping(&mut self, depth: usize) -> Option<Kind> {
         let mut entries = Vec::new();
         self.step();
-        loop {
-            match self.skip_blank()? {
-                b'}' => break,
-                b',' => self.step(),
-                _ => {
-                    let start = self.position();
-                    let name = self.string()?;
-                    let key = Span {
-                        start,
-                        end: self.position(),
-                    };
-                    if self.skip_blank()? != b':' {
-                        return None;
-                    }
-                    self.step();
-                    self.skip_blank()?;
-                    entries.push(Entry {
-                        name,
-                        key,
-                        value: self.value(depth)?,
-                        merged: false,
-                    });
-                }
+        let mut next = self.skip_blank()?;
+        while next != b'}' {
+            let start = self.position();
+            let name = self.string()?;
+            let key = Span {
+                start,
+                end: self.position(),
+            };
+            if self.skip_blank()? != b':' {
+                return None;
             }
+            self.step();
+            self.skip_blank()?;
+            entries.push(Entry {
+                name,
+                key,
+                value: self.value(depth)?,
+                merged: false,
+            });
+            next = self.separator(b'}')?;
         }
         self.step();
         Some(Kind::Mapping(entries))
@@ -251,15 +247,24 @@ impl Scanner<'_> {
     fn list(&mut self, depth: usize) -> Option<Kind> {
         let mut items = Vec::new();
         self.step();
-        loop {
-            match self.skip_blank()? {
-                b']' => break,
-                b',' => self.step(),
-                _ => items.push(self.value(depth)?),
-            }
+        let mut next = self.skip_blank()?;
+        while next != b']' {
+            items.push(self.value(depth)?);
+            next = self.separator(b']')?;
         }
         self.step();
         Some(Kind::List(items))
+    }
+
+    /// Behind an entry: steps over the comma, or stays at the bracket; returns the next character that is not blank.
+    fn separator(&mut self, close: u8) -> Option<u8> {
+        match self.skip_blank()? {
+            b',' => {
+                self.step();
+                self.skip_blank()
+            }
+            other => (other == close).then_some(other),
+        }
     }
 
     /// Steps over a string and decodes it.

@@ -60,7 +60,7 @@ pub fn spans_at(text: &[u8], start: Position) -> Option<SpanMap> {
         offset: start.offset - indent,
         ..start
     };
-    let chunk = Chunks::continued(text, base).next()?;
+    let chunk = Chunks::rest(text, base);
     let tree = Tree::yaml(chunk.text().ok()?, base)?;
     Some(SpanMap { tree })
 }
@@ -83,24 +83,25 @@ impl SpanMap {
     /// The best place to point at for `pointer`, whether or not the field exists.
     ///
     /// A scalar is shown itself. A collection, and a value that is not written, are shown by their key; a list item by its first field. For an absent
-    /// field this is done for the deepest ancestor that exists. Only an empty document has nothing to point at.
+    /// field this is done for the deepest ancestor that exists, so that there always is a place.
     pub fn nearest(&self, pointer: &str) -> Option<Span> {
         let (mut found, _) = self.find(pointer);
         loop {
             let node = self.tree.node(found.value);
-            match (&node.kind, found.key) {
-                (Kind::Scalar, None) => return Some(node.span),
-                (Kind::Scalar, Some(_)) if !node.span.is_empty() => return Some(node.span),
-                (_, Some(key)) => return Some(key),
-                (_, None) if node.span.start.line == node.span.end.line => return Some(node.span),
-                (Kind::List(items), None) => {
-                    found = Found {
-                        key: None,
-                        value: *items.first()?,
-                    }
+            let shown = match (&node.kind, found.key) {
+                (Kind::Scalar, Some(_)) if !node.span.is_empty() => node.span,
+                (_, Some(key)) => key,
+                (_, None) if node.span.start.line == node.span.end.line => node.span,
+                (Kind::List(items), None) if !items.is_empty() => {
+                    found.value = items[0];
+                    continue;
                 }
-                (Kind::Mapping(entries), None) => return entries.first().map(|entry| entry.key),
-            }
+                (Kind::Mapping(entries), None) => {
+                    entries.first().map_or(node.span, |entry| entry.key)
+                }
+                (Kind::List(_) | Kind::Scalar, None) => node.span,
+            };
+            return Some(shown);
         }
     }
 

@@ -30,22 +30,29 @@ impl<'t> Chunks<'t> {
             column: 1,
             offset: start,
         };
-        let mut chunks = Self {
+        Self {
             text,
             next: Some(first),
             crowded: false,
-        };
-        if let Some(line) = separator(&text[start..]) {
-            chunks.step_over(first, line);
         }
-        chunks
     }
 
-    /// The piece that `at` lies in, from there on, and those that follow it.
-    pub(super) fn continued(text: &'t [u8], at: Position) -> Self {
-        Self {
-            text,
-            next: Some(at),
+    /// The piece that `at` lies in, from there on.
+    pub(super) fn rest(text: &'t [u8], at: Position) -> Chunk<'t> {
+        let mut end = at.offset;
+        loop {
+            let Some(length) = find_newline(&text[end..]) else {
+                end = text.len();
+                break;
+            };
+            end += length + 1;
+            if separator(&text[end..]).is_some() {
+                break;
+            }
+        }
+        Chunk {
+            bytes: &text[at.offset..end],
+            start: at,
             crowded: false,
         }
     }
@@ -75,23 +82,27 @@ impl<'t> Iterator for Chunks<'t> {
     fn next(&mut self) -> Option<Chunk<'t>> {
         let start = self.next.take()?;
         let crowded = self.crowded;
-        let rest = &self.text[start.offset..];
         let mut at = start;
-        let mut end = rest.len();
-        let mut from = 0;
-        while let Some(line_end) = find_newline(&rest[from..]) {
-            from += line_end + 1;
-            at.line += 1;
-            if let Some(line) = separator(&rest[from..]) {
-                at.column = 1;
-                at.offset = start.offset + from;
+        loop {
+            let rest = &self.text[at.offset..];
+            if at.column == 1
+                && let Some(line) = separator(rest)
+            {
                 self.step_over(at, line);
-                end = from;
                 break;
             }
+            let Some(length) = find_newline(rest) else {
+                at.offset = self.text.len();
+                break;
+            };
+            at = Position {
+                line: at.line + 1,
+                column: 1,
+                offset: at.offset + length + 1,
+            };
         }
         Some(Chunk {
-            bytes: &rest[..end],
+            bytes: &self.text[start.offset..at.offset],
             start,
             crowded,
         })
@@ -115,12 +126,12 @@ impl<'t> Chunk<'t> {
         loop {
             let blank = rest
                 .iter()
-                .take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+                .take_while(|byte| matches!(byte, b' ' | b'\t'))
                 .count();
             let here = &rest[blank..];
             let first = *here.first()?;
             let skipped = match first {
-                b'\n' | b'#' => true,
+                b'\n' | b'\r' | b'#' => true,
                 b'.' => {
                     blank == 0
                         && here.starts_with(b"...")
@@ -133,7 +144,13 @@ impl<'t> Chunk<'t> {
                 at.offset += blank;
                 return Some(at);
             }
-            let line = find_newline(rest)? + 1;
+            // A lone carriage return ends a comment to YAML, though it separates no documents to kubectl.
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+            let line = if rest[end..].starts_with(b"\r\n") {
+                end + 2
+            } else {
+                end + 1
+            };
             at.line += 1;
             at.column = 1;
             at.offset += line;

@@ -33,6 +33,10 @@ fn broken_documents_beside_good_ones() {
 
 #[test]
 fn a_document_on_the_separator_line_is_refused_as_kubectl_does() {
+    assert_eq!(
+        problems(&read("---\n--- a: 1\n")),
+        [(ProblemKind::Syntax, 2, 4, Some(0))]
+    );
     let parsed = read("--- {a: 1}\n---\nb: 2\n----\nc: 3\n");
     assert_eq!(values(&parsed), [(1, &json!({"b": 2}))]);
     assert_eq!(
