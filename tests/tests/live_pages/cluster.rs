@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const NODES: [&str; 2] = ["node-1", "node-2"];
 
 /// The objects and what a cluster makes of them: every workload runs, and every pod is ready.
-pub fn bring_to_life(objects: &[Value]) -> Vec<Value> {
+pub(crate) fn bring_to_life(objects: &[Value]) -> Vec<Value> {
     let mut all = objects.to_vec();
     if !objects.iter().any(|object| object["kind"] == "Node") {
         all.extend(
@@ -141,7 +141,7 @@ fn running(pod: &Value, address: &str) -> Value {
 }
 
 /// Definitions of every kind of a third party among these, as permissive as a definition can be.
-pub fn definitions(kinds: impl Iterator<Item = Kind>) -> String {
+pub(crate) fn definitions(kinds: impl Iterator<Item = Kind>) -> String {
     let items: Vec<Value> = kinds
         .filter(|kind| kind.is_custom())
         .map(definition)
