@@ -92,7 +92,7 @@ impl Maker {
                 }
                 (true, text("/namespace"))
             }
-            ("helm.toolkit.fluxcd.io", "HelmRelease") => {
+            ("helm.toolkit.fluxcd.io" | "helm.fluxcd.io", "HelmRelease") => {
                 (true, fixed("/spec/targetNamespace").or(own))
             }
             ("helm.cattle.io", "HelmChart") => (true, fixed("/spec/targetNamespace").or(own)),
