@@ -186,6 +186,26 @@ impl<'a> Context<'a> {
             })
     }
 
+    /// Files only: what may make pods and Services in the namespace of this object, without being among them: a chart, a
+    /// custom resource of an operator.
+    pub fn maker_for(&self, subject: &Meta) -> Option<&'a crate::model::Maker> {
+        self.maker_in(&subject.namespace, subject.namespace_implied)
+    }
+
+    /// [`Context::maker_for`] for a namespace that an object names. `implied`: nobody stated it.
+    pub fn maker_in(&self, namespace: &str, implied: bool) -> Option<&'a crate::model::Maker> {
+        let makers = &self.snapshot.makers;
+        makers
+            .iter()
+            .find(|maker| maker.may_reach(namespace, implied))
+    }
+
+    /// Files only: something of the input installs an application from elsewhere, cluster-wide objects included.
+    pub fn installer(&self) -> Option<&'a crate::model::Maker> {
+        let makers = &self.snapshot.makers;
+        makers.iter().find(|maker| maker.installs)
+    }
+
     /// Pods (not finished, not being deleted) that carry every pair.
     pub fn selected_pods(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
         let groups = self.snapshot.index.groups_with(namespace, pairs);
@@ -687,7 +707,7 @@ impl<'a> Context<'a> {
     }
 
     /// A mesh injects a sidecar into these pods, which may add ports: labels and annotations of the pods, labels and
-    /// annotations of their namespace (Istio, Linkerd, Kuma, Consul).
+    /// annotations of their namespace (Istio, Linkerd, Kuma, Consul, Dapr).
     pub fn mesh_injects(&self, workload: Workload<'_>) -> bool {
         let (labels, annotations) = (workload.pod_labels(), workload.pod_annotations());
         let pod = labels
@@ -700,6 +720,7 @@ impl<'a> Context<'a> {
         if pod == Some("true")
             || matches!(linkerd, Some("enabled" | "ingress"))
             || annotations.get("consul.hashicorp.com/connect-inject") == Some("true")
+            || annotations.get("dapr.io/enabled") == Some("true")
             || labels.get("kuma.io/sidecar-injection") == Some("enabled")
             || workload
                 .spec()
