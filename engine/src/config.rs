@@ -84,3 +84,11 @@ impl Config {
 pub fn names_rule(text: &str, rule: &Rule) -> bool {
     text.eq_ignore_ascii_case(rule.code) || text == rule.name
 }
+
+/// A name pattern: `*`, `?`, `[…]`.
+///
+/// # Errors
+/// When it is no pattern.
+pub fn glob(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    Ok(globset::Glob::new(pattern)?.compile_matcher())
+}

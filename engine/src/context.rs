@@ -4,13 +4,14 @@ use crate::{
     config::Config,
     facts::Facts,
     finding::Finding,
+    ingress::KnownController,
     model::{
         Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Labels, Meta, Object,
         ObjectRef, Pod, Service, Text, Workload, decode::Any,
     },
     rule::{Rule, Severity, Surface},
     selector::{self, LabelSelector},
-    snapshot::{Absence, Snapshot, Source, Stored},
+    snapshot::{Absence, Group, Snapshot, Source, Stored},
 };
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -54,6 +55,16 @@ impl<'a> Context<'a> {
             change,
             tainted: RefCell::new(None),
         }
+    }
+
+    /// What rules see when nothing changes: for those who ask the policy engine without running rules.
+    pub fn still(
+        snapshot: &'a Snapshot,
+        config: &'a Config,
+        now: Timestamp,
+        surface: Surface,
+    ) -> Self {
+        Self::new(snapshot, config, now, surface, Change::default())
     }
 
     /// Facts about the cluster.
@@ -250,7 +261,17 @@ impl<'a> Context<'a> {
         wanted: &LabelSelector,
     ) -> Option<Vec<Workload<'a>>> {
         let mut found = Vec::new();
-        for group in self.snapshot.index.groups_in(namespace) {
+        // Pairs narrow the search; without any, every label set of the namespace is a candidate.
+        let index = &self.snapshot.index;
+        let (all, some) = if wanted.match_labels.is_empty() {
+            (Some(index.groups_in(namespace)), None)
+        } else {
+            (
+                None,
+                Some(index.groups_with(namespace, &wanted.match_labels)),
+            )
+        };
+        for group in all.into_iter().flatten().chain(some.into_iter().flatten()) {
             if !wanted.matches(&group.labels)? {
                 continue;
             }
@@ -286,6 +307,80 @@ impl<'a> Context<'a> {
         Some(found)
     }
 
+    /// Pods that carry every pair, finished and terminating ones included.
+    pub fn pods_labelled(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
+        let groups = self.snapshot.index.groups_with(namespace, pairs);
+        let stored = groups
+            .flat_map(|group| &group.pods)
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
+        let extra = self.extra::<Pod>().filter(|pod| {
+            &*pod.meta.namespace == namespace
+                && !pairs.is_empty()
+                && selector::contains_all(&pod.meta.labels, pairs)
+        });
+        let mut pods: Vec<&'a Pod> = stored
+            .filter(|pod| !self.hidden(*pod))
+            .chain(extra)
+            .collect();
+        pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+        pods
+    }
+
+    /// Controllers of every level whose template carries every pair: `ReplicaSets` and Jobs of an owner included.
+    pub fn controllers_labelled(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Controller> {
+        let groups = self.snapshot.index.groups_with(namespace, pairs);
+        let stored = groups
+            .flat_map(|group| &group.controllers)
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
+        let extra = self.extra::<Controller>().filter(|controller| {
+            &*controller.meta.namespace == namespace
+                && !pairs.is_empty()
+                && selector::contains_all(&controller.template.labels, pairs)
+        });
+        stored
+            .filter(|controller| !self.hidden(*controller))
+            .chain(extra)
+            .collect()
+    }
+
+    /// The label sets that pods of a namespace are made with, each with one workload that has it: templates of
+    /// top-level controllers, and pods whose controller is not here.
+    pub fn label_sets(&self, namespace: &str) -> Vec<(&'a Labels, Workload<'a>)> {
+        let objects = &self.snapshot.objects;
+        let mut sets: Vec<(&'a Labels, Workload<'a>)> = Vec::new();
+        for group in self.snapshot.index.groups_in(namespace) {
+            let mut controllers = group
+                .controllers
+                .iter()
+                .filter_map(|at| objects.controllers.at(*at));
+            let controller = controllers
+                .find(|controller| !self.hidden(*controller) && self.is_top_level(controller));
+            let mut pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let workload = controller.map(Workload::Controller).or_else(|| {
+                let pod = pods.find(|pod| pod.alive() && !self.hidden(*pod))?;
+                self.top_owner(&pod.meta)
+                    .is_none()
+                    .then_some(Workload::Pod(pod))
+            });
+            sets.extend(workload.map(|workload| (&group.labels, workload)));
+        }
+        let changed = match self.change.new {
+            Some(Any::Pod(pod)) if pod.alive() => Some(Workload::Pod(pod)),
+            Some(Any::Controller(controller)) => Some(Workload::Controller(controller)),
+            _ => None,
+        };
+        sets.extend(
+            changed
+                .filter(|workload| &*workload.meta().namespace == namespace)
+                .map(|workload| (workload.pod_labels(), workload)),
+        );
+        sets.sort_by(|a, b| {
+            let key = |workload: Workload<'a>| (&workload.meta().name, workload.kind());
+            (key(a.1), a.0).cmp(&(key(b.1), b.0))
+        });
+        sets
+    }
+
     /// Services of the namespace whose selector matches these pod labels.
     pub fn services_selecting(&self, namespace: &str, labels: &Labels) -> Vec<&'a Service> {
         let anchored = labels
@@ -304,6 +399,21 @@ impl<'a> Context<'a> {
             .collect();
         found.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         found
+    }
+
+    /// Services that ask for a port on the nodes, in every namespace: the pool of numbers is the cluster's.
+    pub fn services_on_node_port(&self, port: i32) -> Vec<&'a Service> {
+        let positions = self.snapshot.index.services_on_node_port(port);
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.services.at(*at));
+        let extra = self
+            .extra::<Service>()
+            .filter(|service| service.node_ports().any(|other| other == port));
+        stored
+            .filter(|service| !self.hidden(*service))
+            .chain(extra)
+            .collect()
     }
 
     /// Slices of a Service, of every address family and manager.
@@ -334,6 +444,65 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
+    /// The ingress controllers we know that are here, one pod (or a template without pods) for each label set.
+    pub fn ingress_controllers(&self) -> Vec<(&'static KnownController, Workload<'a>)> {
+        let groups = self.snapshot.index.ingress_controllers();
+        groups
+            .filter_map(|(known, group)| {
+                let pod = self
+                    .group_pods(group)
+                    .find(|pod| known.runs_in(&pod.meta.labels, &pod.spec))
+                    .map(Workload::Pod);
+                let found = pod.or_else(|| {
+                    self.group_controllers(group)
+                        .find(|c| known.runs_in(&c.template.labels, &c.template.spec))
+                        .map(Workload::Controller)
+                });
+                found.map(|workload| (known, workload))
+            })
+            .collect()
+    }
+
+    /// All pods of an ingress controller, and its top-level workloads.
+    pub fn ingress_controller_workloads(
+        &self,
+        wanted: &KnownController,
+    ) -> (Vec<&'a Pod>, Vec<&'a Controller>) {
+        let (mut pods, mut controllers) = (Vec::new(), Vec::new());
+        for (known, group) in self.snapshot.index.ingress_controllers() {
+            if known.name == wanted.name {
+                pods.extend(
+                    self.group_pods(group)
+                        .filter(|pod| known.runs_in(&pod.meta.labels, &pod.spec)),
+                );
+                controllers.extend(
+                    self.group_controllers(group)
+                        .filter(|c| known.runs_in(&c.template.labels, &c.template.spec)),
+                );
+            }
+        }
+        (pods, controllers)
+    }
+
+    fn group_pods<'g>(&self, group: &'g Group) -> impl Iterator<Item = &'a Pod> + use<'a, 'g, '_> {
+        let pods = group
+            .pods
+            .iter()
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
+        pods.filter(|pod| pod.alive() && !self.hidden(*pod))
+    }
+
+    fn group_controllers<'g>(
+        &self,
+        group: &'g Group,
+    ) -> impl Iterator<Item = &'a Controller> + use<'a, 'g, '_> {
+        let controllers = group
+            .controllers
+            .iter()
+            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
+        controllers.filter(|controller| !self.hidden(*controller) && self.is_top_level(controller))
     }
 
     /// Autoscalers that target a workload.
@@ -401,6 +570,21 @@ impl<'a> Context<'a> {
             .collect();
         pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         pods
+    }
+
+    /// Live pods with the same controller, the pod itself included.
+    pub fn siblings(&self, pod: &Pod) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        let objects = &self.snapshot.objects;
+        let owner = pod.meta.controller();
+        let positions = owner.map_or(&[][..], |owner| {
+            self.snapshot
+                .index
+                .pods_owned(&pod.meta.namespace, &owner.kind, &owner.name)
+        });
+        positions
+            .iter()
+            .filter_map(|at| objects.pods.at(*at))
+            .filter(|pod| pod.alive())
     }
 
     /// The controller objects that a controller owns (the `ReplicaSets` of a Deployment).

@@ -4,9 +4,9 @@ use crate::{finding::Finding, model::ObjectRef};
 use std::collections::HashMap;
 
 /// Sets `explained_by` and `explains`, and sorts: headlines by severity, each followed by what it explains.
-pub(crate) fn fold(findings: &mut Vec<Finding>) {
+pub(crate) fn fold(findings: &mut [Finding]) {
     let mut about: HashMap<(&'static str, ObjectRef), usize> = HashMap::new();
-    findings.sort_by(|a, b| order(a).cmp(&order(b)));
+    findings.sort_by_cached_key(order);
     for (index, finding) in findings.iter().enumerate() {
         about
             .entry((finding.rule.code, unplaced(&finding.subject)))

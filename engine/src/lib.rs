@@ -11,19 +11,27 @@
 pub mod cert;
 pub mod config;
 pub mod context;
+pub mod endpoints;
 pub mod facts;
 pub mod finding;
 mod fold;
+#[cfg(any(test, feature = "testkit"))]
+pub mod fuzzing;
+pub mod ingress;
 pub mod load;
 pub mod manifest;
 pub mod model;
+pub mod near;
+pub mod placement;
 pub mod pointer;
 pub mod policy;
 pub mod ports;
+pub mod redact;
 pub mod report;
 pub mod rule;
 pub mod rules;
 pub mod run;
+pub mod scope;
 pub mod selector;
 pub mod snapshot;
 #[cfg(any(test, feature = "testkit"))]

@@ -22,6 +22,7 @@ mod gateway;
 mod kind;
 mod mentions;
 mod meta;
+mod network_settings;
 mod networking;
 mod pod;
 mod service;
@@ -35,7 +36,12 @@ pub use config::{ConfigMap, Secret};
 pub use gateway::{CertificateReference, Gateway, IngressRoute, Listener, OpaquePolicy};
 pub use kind::Kind;
 pub use mentions::Mentions;
-pub use meta::{Labels, Meta, ObjectRef, Origin, Owner, Problem, RUNTIME_LABELS};
+pub(crate) use mentions::{TELLTALES, names_a_credential};
+pub use meta::{
+    Labels, Meta, ObjectRef, Origin, Owner, Problem, RUNTIME_LABELS, annotation_is_read,
+};
+pub use network_settings::NetworkSettings;
+pub(crate) use network_settings::encapsulation as network_encapsulation;
 pub use networking::{
     Backend, BackendPort, Ingress, IngressClass, IngressPath, IngressRule, IngressTls, IpBlock,
     NetworkPolicy, Peer, PolicyPort, PolicyRule,
@@ -43,7 +49,7 @@ pub use networking::{
 pub use pod::{
     Affinity, AntiAffinityTerm, Condition, Container, ContainerPort, ContainerState,
     ContainerStatus, Lifecycle, LifecycleHandler, NodeSelectorTerm, Pod, PodSpec, PodStatus,
-    PortAction, Probe, Security, Terminated, Toleration,
+    PortAction, Probe, Security, Terminated, Toleration, Written,
 };
 pub use service::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort};
 pub use workload::{Controller, ControllerStatus, Strategy, Template, Workload};

@@ -298,6 +298,31 @@ impl Rule {
     }
 }
 
+/// Whether a page has an example in which the line that is found is marked. Evaluated while compiling, so that a rule
+/// without one does not build.
+pub const fn has_example(page: &str) -> bool {
+    contains(page.as_bytes(), b"```yaml") && contains(page.as_bytes(), b"# Sources") && {
+        contains(page.as_bytes(), b"  # error: ")
+            || contains(page.as_bytes(), b"  # warning: ")
+            || contains(page.as_bytes(), b"  # info: ")
+    }
+}
+
+const fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    let mut at = 0;
+    while at + wanted.len() <= text.len() {
+        let mut same = 0;
+        while same < wanted.len() && text[at + same] == wanted[same] {
+            same += 1;
+        }
+        if same == wanted.len() {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.code, self.name)

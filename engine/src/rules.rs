@@ -14,6 +14,7 @@ mod policy;
 mod probe;
 mod proxy;
 mod service;
+mod text;
 mod tls;
 mod workload;
 

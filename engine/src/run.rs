@@ -11,7 +11,7 @@ use crate::{
     fold,
     model::{Kind, Meta, ObjectRef, Origin, Workload},
     report::{NoVerdict, NotChecked, Report, RuleCount},
-    rule::{Check, Rule, Severity, Surface},
+    rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
 use jiff::Timestamp;
@@ -36,12 +36,17 @@ pub fn run(
     runner.finish()
 }
 
+/// Code, outcome and reason: what makes two outcomes the same entry of a report.
+type Reason = (&'static str, NoVerdict, String);
+/// The first subject, how many there are, and the severity that a finding would have had.
+type Shared = (Option<ObjectRef>, usize, Severity);
+
 /// Collects outcomes while rules run.
 pub(crate) struct Runner<'c, 'a> {
     context: &'c Context<'a>,
     pub(crate) selected: Vec<&'static Rule>,
     findings: Vec<Finding>,
-    not_checked: BTreeMap<(&'static str, NoVerdict, String), (Option<ObjectRef>, usize, Severity)>,
+    not_checked: BTreeMap<Reason, Shared>,
     counts: BTreeMap<&'static str, RuleCount>,
 }
 
@@ -161,7 +166,17 @@ impl<'c, 'a> Runner<'c, 'a> {
                     None,
                 );
             }
-            for gap in &coverage.gaps {
+            let asked = self.context.snapshot.scope.as_deref();
+            let elsewhere = |gap: &&crate::snapshot::Gap| {
+                rule.reach == Reach::Namespace
+                    && asked.is_some()
+                    && gap.namespace.as_deref() != asked
+            };
+            for gap in coverage
+                .gaps
+                .iter()
+                .filter(|gap| !(kind.namespaced() && elsewhere(gap)))
+            {
                 self.no_verdict(rule, NoVerdict::Unknown, gap.reason(), None);
             }
         }
@@ -201,10 +216,10 @@ impl<'c, 'a> Runner<'c, 'a> {
         if let Some(reason) = tainted.filter(|_| !report.findings.is_empty()) {
             return self.no_verdict(rule, NoVerdict::Unknown, reason, Some(reference));
         }
-        self.collect(rule, report, reference);
+        self.collect(rule, report, &reference);
     }
 
-    fn collect(&mut self, rule: &'static Rule, report: Reporter, reference: ObjectRef) {
+    fn collect(&mut self, rule: &'static Rule, report: Reporter, reference: &ObjectRef) {
         if !report.applicable {
             return;
         }

@@ -4,6 +4,10 @@
 //! selects everything, and an *absent* one selects nothing (`k8s.io/apimachinery/pkg/apis/meta/v1`,
 //! `LabelSelectorAsSelector`).
 
+mod parse;
+
+pub use parse::parse;
+
 use crate::model::{Labels, Text};
 use serde::Deserialize;
 
@@ -98,20 +102,24 @@ impl Requirement {
             "NotIn" => !listed(),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
-            "Gt" => self.compare(value)?.is_some_and(std::cmp::Ordering::is_gt),
-            "Lt" => self.compare(value)?.is_some_and(std::cmp::Ordering::is_lt),
+            "Gt" => self
+                .limit()
+                .is_some_and(|limit| integer(value).is_some_and(|value| value > limit)),
+            "Lt" => self
+                .limit()
+                .is_some_and(|limit| integer(value).is_some_and(|value| value < limit)),
             _ => return None,
         })
     }
 
-    fn compare(&self, value: Option<&str>) -> Option<Option<std::cmp::Ordering>> {
-        let limit: i64 = self.values.first()?.parse().ok()?;
-        Some(
-            value
-                .and_then(|value| value.parse::<i64>().ok())
-                .map(|value| value.cmp(&limit)),
-        )
+    /// The number to compare with. The API refuses `Gt` and `Lt` without one, and they match nothing then.
+    fn limit(&self) -> Option<i64> {
+        self.values.first()?.parse().ok()
     }
+}
+
+fn integer(value: Option<&str>) -> Option<i64> {
+    value?.parse().ok()
 }
 
 impl std::fmt::Display for Requirement {

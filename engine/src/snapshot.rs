@@ -8,12 +8,15 @@
 //! ```
 
 mod coverage;
+mod host_ports;
 mod index;
 mod intern;
 mod store;
 
 pub use coverage::{Absence, Coverage, Gap, GapCause};
-pub use index::Index;
+pub(crate) use host_ports::claims_now;
+pub use host_ports::{Claimant, HostPorts};
+pub use index::{Group, Index};
 pub use store::{Store, Stored};
 
 use crate::{
@@ -56,6 +59,14 @@ macro_rules! objects {
 
             fn seal(&mut self) {
                 $(self.$field.seal();)*
+            }
+
+            fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
+                $(self.$field.retain(|object| {
+                    object.kind() != kind
+                        || *object.meta().namespace != *namespace
+                        || name.is_some_and(|name| *object.meta().name != *name)
+                });)*
             }
 
             /// Number of objects.
@@ -114,6 +125,9 @@ pub struct Snapshot {
     pub facts: Facts,
     /// Indexes.
     pub index: Index,
+    /// The one namespace that was asked for; `None` for all.
+    pub scope: Option<Text>,
+    stated: crate::facts::StatedFacts,
 }
 
 /// Collects objects and coverage; [`Builder::seal`] makes the snapshot.
@@ -125,6 +139,7 @@ pub struct Builder {
     files: Vec<Text>,
     interner: intern::Interner,
     stated: crate::facts::StatedFacts,
+    scope: Option<Text>,
 }
 
 impl Builder {
@@ -154,6 +169,38 @@ impl Builder {
         self.coverage.entry(kind).or_default()
     }
 
+    /// The one namespace that was asked for; others are there only to explain it.
+    pub fn scope(&mut self, namespace: Option<&str>) {
+        self.scope = namespace.map(Into::into);
+    }
+
+    /// Takes objects out again: one name, or a whole namespace of a kind.
+    pub fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
+        self.objects.forget(kind, namespace, name);
+    }
+
+    /// The pods so far.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.objects.pods.iter()
+    }
+
+    /// Records what a container said before it last ended, where its status does not hold it.
+    pub fn last_words(&mut self, namespace: &str, pod: &str, container: &str, text: &str) {
+        let pods = self.objects.pods.as_mut_slice().iter_mut();
+        for pod in pods.filter(|p| *p.meta.namespace == *namespace && *p.meta.name == *pod) {
+            let statuses = pod
+                .status
+                .containers
+                .iter_mut()
+                .chain(&mut pod.status.init_containers);
+            for status in statuses.filter(|status| *status.name == *container) {
+                if let Some(last) = &mut status.last_state {
+                    last.message.get_or_insert_with(|| text.into());
+                }
+            }
+        }
+    }
+
     /// Facts that the user states (`--facts`, configuration); they outrank detected ones.
     pub fn state(&mut self, stated: crate::facts::StatedFacts) {
         self.stated = stated;
@@ -167,6 +214,7 @@ impl Builder {
             source,
             files,
             stated,
+            scope,
             ..
         } = self;
         objects.seal();
@@ -178,6 +226,8 @@ impl Builder {
             files,
             facts: Facts::default(),
             index,
+            scope,
+            stated: stated.clone(),
         };
         snapshot.facts = Facts::detect(&snapshot, stated);
         snapshot
@@ -188,6 +238,19 @@ impl Snapshot {
     /// Visits the metadata of every object; the reference is built only when asked for.
     pub fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
         self.objects.each_meta(visit);
+    }
+
+    /// Opens the snapshot again, to replace objects that were read once more.
+    pub fn reopen(self) -> Builder {
+        Builder {
+            objects: self.objects,
+            coverage: self.coverage,
+            source: self.source,
+            files: self.files,
+            interner: intern::Interner::default(),
+            stated: self.stated,
+            scope: self.scope,
+        }
     }
 
     /// The store of a view.

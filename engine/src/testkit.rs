@@ -99,7 +99,7 @@ pub fn read(
             namespace: "default",
         };
         load::document(place, document.index, document.value, &mut |any| {
-            builder.insert(any)
+            builder.insert(any);
         });
     }
     adjust(&mut builder);
@@ -406,10 +406,8 @@ pub fn fix_clears_on(yaml: &str, code: &str, surface: Surface) {
         .expect("the patched object is in the fixture");
     json_patch::patch(target, &fix.patch)
         .unwrap_or_else(|error| panic!("{code}: the patch does not apply: {error}"));
-    let fixed = values
-        .iter()
-        .map(|value| format!("---\n{value}\n"))
-        .collect::<String>();
+    let fixed: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let fixed = fixed.join("\n---\n");
     let (after, _) = judge(&fixed);
     let gone = !after
         .0

@@ -204,7 +204,7 @@ pub(crate) struct DemoArgs {
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: Option<String>,
     /// Output format, as for check
-    #[arg(short = 'o', long, value_name = "FORMAT[=FILENAME]", value_parser = Output::parse)]
+    #[arg(short = 'o', long, value_name = "FORMAT[=FILE]", value_parser = Output::parse)]
     pub(crate) output: Vec<Output>,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -239,11 +239,11 @@ pub(crate) struct ReportArgs {
     /// Lowest severity that is shown: error, warning or info. Default: info
     #[arg(long, value_name = "SEVERITY", hide_possible_values = true)]
     pub(crate) min_severity: Option<MinSeverity>,
-    /// Accept findings of a rule, on all objects or on one. Repeatable
+    /// Accept findings: CODE[/CASE] of a rule, everywhere or on TYPE/NAME[.NAMESPACE]. Repeatable
     #[arg(
         long,
         alias = "ignore",
-        value_name = "CODE[/CASE][=TYPE/NAME[.NAMESPACE]]",
+        value_name = "CODE[=OBJECT]",
         value_delimiter = ','
     )]
     pub(crate) allow: Vec<String>,
@@ -262,8 +262,9 @@ pub(crate) struct ReportArgs {
     /// Judge ages and expiry as of this time (e.g. 2026-03-31T12:00:00Z)
     #[arg(long, value_name = "TIME", value_parser = values::timestamp)]
     pub(crate) now: Option<jiff::Timestamp>,
-    /// Output format, optionally to a file: human, short, json, yaml, name, sarif, junit or github. Repeatable
-    #[arg(short = 'o', long, value_name = "FORMAT[=FILENAME]", value_parser = Output::parse)]
+    /// Output format, also to a file: human, short, json, yaml, name, sarif, junit or github.
+    /// Repeatable
+    #[arg(short = 'o', long, value_name = "FORMAT[=FILE]", value_parser = Output::parse)]
     pub(crate) output: Vec<Output>,
 }
 

@@ -3,7 +3,12 @@
 mod cli;
 mod cluster;
 mod commands;
+mod demo;
+mod outcome;
+mod progress;
+mod render;
 mod settings;
+mod source;
 mod terminal;
 
 use std::io::Write as _;

@@ -2,13 +2,15 @@
 //!
 //! Every renderer gets the same [`Outcome`] and decides nothing.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use netdoctor_engine::finding::{Finding, Label};
-use netdoctor_engine::manifest::{self, Span, SpanMap};
-use netdoctor_engine::model::Origin;
+use netdoctor_engine::manifest::{self, Position, Span, SpanMap};
+use netdoctor_engine::model::{ObjectRef, Origin};
 use netdoctor_engine::report::{NoVerdict, Report};
 use netdoctor_engine::rule::Severity;
 
@@ -111,6 +113,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) verdict: Verdict,
     /// Seconds it took, for terminals only.
     pub(crate) seconds: f64,
+    /// The file to which `-o github` adds its table (`$GITHUB_STEP_SUMMARY`).
+    pub(crate) step_summary: Option<PathBuf>,
 }
 
 impl<'a> Outcome<'a> {
@@ -124,12 +128,24 @@ impl<'a> Outcome<'a> {
         seconds: f64,
     ) -> Self {
         let verdict = verdict(report, &spec, &problems);
-        Self { report, spec, sources, problems, notes, verdict, seconds }
+        Self {
+            report,
+            spec,
+            sources,
+            problems,
+            notes,
+            verdict,
+            seconds,
+            step_summary: None,
+        }
     }
 
     /// Findings that are shown, in report order. What a shown headline explains is reached through `explains`.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &'a Finding> + '_ {
-        self.report.findings.iter().filter(|finding| finding.severity >= self.spec.min_severity)
+        self.report
+            .findings
+            .iter()
+            .filter(|finding| finding.severity >= self.spec.min_severity)
     }
 }
 
@@ -137,15 +153,25 @@ fn verdict(report: &Report, spec: &Spec, problems: &[InputProblem]) -> Verdict {
     if problems.iter().any(|problem| problem.fatal) {
         return Verdict::Failed;
     }
-    let Some(threshold) = spec.fail_on else { return Verdict::Clean };
-    if report.findings.iter().any(|finding| finding.severity >= threshold) {
+    let Some(threshold) = spec.fail_on else {
+        return Verdict::Clean;
+    };
+    if report
+        .findings
+        .iter()
+        .any(|finding| finding.severity >= threshold)
+    {
         return Verdict::Findings;
     }
     let open = report.not_checked.iter().any(|entry| {
         entry.severity >= threshold
             && (entry.outcome == NoVerdict::Unknown || entry.reason.starts_with("not installed"))
     });
-    if spec.strict && open { Verdict::Incomplete } else { Verdict::Clean }
+    if spec.strict && open {
+        Verdict::Incomplete
+    } else {
+        Verdict::Clean
+    }
 }
 
 /// One file that was read.
@@ -157,11 +183,19 @@ pub(crate) struct SourceFile {
     pub(crate) text: Vec<u8>,
 }
 
+/// Index and beginning of each document of a file, in file order.
+type Starts = Rc<Vec<(u32, Position)>>;
+
+/// Places of documents, by number of the file and index in it; `None` for what cannot be read.
+type Spans = BTreeMap<(u32, u32), Option<Rc<SpanMap>>>;
+
 /// The files of a run. Places are computed only for documents that have findings.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     files: Vec<SourceFile>,
-    spans: RefCell<BTreeMap<(u32, u32), Option<std::rc::Rc<SpanMap>>>>,
+    /// Where the documents of a file begin, by number of the file.
+    starts: RefCell<BTreeMap<u32, Starts>>,
+    spans: RefCell<Spans>,
 }
 
 /// Where a label stands.
@@ -170,36 +204,93 @@ pub(crate) struct Place<'a> {
     /// File name.
     pub(crate) file: &'a str,
     /// Text of the file.
-    pub(crate) text: Cow<'a, str>,
+    pub(crate) text: &'a [u8],
     /// The field, or the nearest field above it that exists.
     pub(crate) span: Span,
-    /// JSON pointer inside the document, list position included.
-    pub(crate) pointer: String,
+}
+
+/// The document in which an object stands.
+#[derive(Debug)]
+pub(crate) struct SourceDocument<'a> {
+    /// File name.
+    pub(crate) file: &'a str,
+    /// Text of the file.
+    pub(crate) text: &'a [u8],
+    /// Bytes of the file that hold the document, and perhaps the separator behind it.
+    pub(crate) bytes: Range<usize>,
+    /// Places of its fields, by offsets into the file.
+    pub(crate) spans: Rc<SpanMap>,
+    /// JSON pointer of the object in the document: empty, or its place in a list.
+    pub(crate) prefix: String,
 }
 
 impl Sources {
     /// Takes the files; their order is that of `Snapshot::files`.
     pub(crate) fn new(files: Vec<SourceFile>) -> Self {
-        Self { files, spans: RefCell::default() }
+        Self {
+            files,
+            ..Self::default()
+        }
     }
 
     /// Where a label stands; `None` for objects of a cluster.
     pub(crate) fn place(&self, label: &Label) -> Option<Place<'_>> {
-        let Origin::File { file, document, item } = label.object.origin else { return None };
-        let source = self.files.get(file as usize)?;
-        let spans = self.span_map(file, document)?;
-        let prefix = item.map(|item| format!("/items/{item}")).unwrap_or_default();
-        let pointer = format!("{prefix}{}", label.pointer);
-        let span = spans.nearest(&pointer)?;
-        Some(Place { file: &source.name, text: String::from_utf8_lossy(&source.text), span, pointer })
+        let document = self.document(&label.object)?;
+        let pointer = format!("{}{}", document.prefix, label.pointer);
+        let span = document.spans.nearest(&pointer)?;
+        Some(Place {
+            file: document.file,
+            text: document.text,
+            span,
+        })
     }
 
-    fn span_map(&self, file: u32, document: u32) -> Option<std::rc::Rc<SpanMap>> {
-        let mut spans = self.spans.borrow_mut();
-        let text = &self.files.get(file as usize)?.text;
-        spans
+    /// The document in which an object stands; `None` for objects of a cluster.
+    pub(crate) fn document(&self, object: &ObjectRef) -> Option<SourceDocument<'_>> {
+        let Origin::File {
+            file,
+            document,
+            item,
+        } = object.origin
+        else {
+            return None;
+        };
+        let source = self.files.get(file as usize)?;
+        let starts = self.starts(file, &source.text);
+        // Documents are counted in file order.
+        let at = starts
+            .binary_search_by_key(&document, |(index, _)| *index)
+            .ok()?;
+        let start = starts[at].1;
+        let end = starts
+            .get(at + 1)
+            .map_or(source.text.len(), |(_, next)| next.offset);
+        let spans = self
+            .spans
+            .borrow_mut()
             .entry((file, document))
-            .or_insert_with(|| manifest::spans(text, document).map(std::rc::Rc::new))
-            .clone()
+            .or_insert_with(|| manifest::spans_at(&source.text, start).map(Rc::new))
+            .clone()?;
+        Some(SourceDocument {
+            file: &source.name,
+            text: &source.text,
+            bytes: start.offset..end,
+            spans,
+            prefix: item
+                .map(|item| format!("/items/{item}"))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn starts(&self, file: u32, text: &[u8]) -> Starts {
+        let mut starts = self.starts.borrow_mut();
+        let of_file = starts.entry(file).or_insert_with(|| {
+            let mut starts = Vec::new();
+            manifest::parse_each(text, &mut |document| {
+                starts.push((document.index, document.start));
+            });
+            Rc::new(starts)
+        });
+        Rc::clone(of_file)
     }
 }

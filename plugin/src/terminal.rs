@@ -38,7 +38,8 @@ fn escape(text: &str, must_escape: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn acts_on_the_terminal(c: char) -> bool {
+/// Whether a character moves the cursor, changes the terminal or reorders the line.
+pub(crate) fn acts_on_the_terminal(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -242,6 +242,12 @@ mod tests {
     }
 
     #[test]
+    fn the_plugin_is_found_and_runs() {
+        let output = netdoctor().args(["--help"]).run().ok();
+        assert!(output.stdout.contains("netdoctor"), "{}", output.stdout);
+    }
+
+    #[test]
     fn a_failure_is_not_overlooked() {
         let outcome = std::panic::catch_unwind(|| Program::new("false").run().ok());
         assert!(outcome.is_err());

@@ -5,6 +5,8 @@
     reason = "a chore talks to the person who runs it"
 )]
 
+mod bench;
+mod new_rule;
 mod test;
 mod tools;
 
@@ -26,12 +28,28 @@ enum Chore {
     Test,
     /// Build the Kubernetes components of the test lab, unless they are there
     Components,
+    /// Make the files of a new rule, e.g. `new-rule SVC099 service-does-something-wrong`
+    NewRule {
+        /// Area and three digits
+        code: String,
+        /// What is wrong, in lower-case words joined by hyphens
+        name: String,
+    },
+    /// Write the rule pages and tables under docs/ anew
+    Docs,
+    /// Measure the performance targets on release builds
+    Bench,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test => return test::run(),
         Chore::Components => components(),
+        Chore::NewRule { code, name } => {
+            new_rule::make(&xtask::repository(), &code, &name).map(|next| println!("{next}"))
+        }
+        Chore::Docs => docs(),
+        Chore::Bench => bench::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -45,5 +63,24 @@ fn main() -> ExitCode {
 fn components() -> anyhow::Result<()> {
     let components = xtask::components::install(|text| eprintln!("{text}"))?;
     println!("{}", components.folder().display());
+    Ok(())
+}
+
+/// The test that compares the generated files with the committed ones also writes them.
+fn docs() -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args([
+            "test",
+            "--quiet",
+            "--package",
+            "netdoctor-tests",
+            "--test",
+            "docs",
+        ])
+        .env("NETDOCTOR_UPDATE_DOCS", "1")
+        .current_dir(xtask::repository())
+        .status()?;
+    anyhow::ensure!(status.success(), "the pages could not be written");
     Ok(())
 }

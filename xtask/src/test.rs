@@ -13,6 +13,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::tools;
 
+/// Pinned, so that a new release of it does not fail changes that have nothing to do with it.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+/// As above.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
 /// Tests passed and failed, over all test binaries.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
 struct Tally {
@@ -37,7 +42,6 @@ pub(crate) fn run() -> ExitCode {
 
 fn steps(tally: &mut Tally) -> Result<()> {
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
-    step("licences and bans", deny)?;
     step("lints", || {
         cargo(&[
             "clippy",
@@ -51,8 +55,10 @@ fn steps(tally: &mut Tally) -> Result<()> {
     step("build", || {
         cargo(&["build", "--workspace", "--all-targets"])
     })?;
+    step("licences and bans", deny)?;
     step("test lab", lab)?;
-    step("tests", || tests(tally))
+    step("tests", || tests(tally))?;
+    step("fuzzing", fuzz)
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -77,14 +83,11 @@ fn lab() -> Result<()> {
             );
             Ok(())
         }
-        Err(error)
-            if env::var_os("CI").is_none()
-                && env::var_os("NETDOCTOR_TEST_KUBECONFIG").is_some() =>
-        {
+        Err(error) if !in_ci() && env::var_os("NETDOCTOR_TEST_KUBECONFIG").is_some() => {
             println!("using the cluster of NETDOCTOR_TEST_KUBECONFIG ({error:#})");
             Ok(())
         }
-        Err(error) if env::var_os("CI").is_none() => {
+        Err(error) if !in_ci() => {
             println!("the tests against a real API server will be skipped: {error:#}");
             Ok(())
         }
@@ -92,14 +95,79 @@ fn lab() -> Result<()> {
     }
 }
 
-/// `cargo deny` takes minutes to install, so it runs where it is there. Advisories need the network of the public
-/// workflow, which runs them.
+/// Installs `cargo deny` in CI, where it takes two minutes, and runs it where it is. Advisories need the network of the
+/// public workflow, which runs them.
 fn deny() -> Result<()> {
     if !tools::on_path("cargo-deny") {
-        println!("cargo-deny is not installed: skipped");
-        return Ok(());
+        if !in_ci() {
+            println!("cargo-deny is not installed: skipped");
+            return Ok(());
+        }
+        // Not optimised: it builds in half the time and runs for two seconds.
+        let package = ["cargo-deny", "--version", CARGO_DENY_VERSION];
+        cargo(&[&["install", "--quiet", "--locked", "--debug"][..], &package].concat())?;
     }
     cargo(&["deny", "check", "bans", "licenses", "sources"])
+}
+
+/// Seconds for each fuzz target: long enough to find what a change has just broken.
+const FUZZ_SECONDS: u32 = 20;
+
+/// A short run of every fuzz target. They need the nightly toolchain; the same entry functions also run as property tests
+/// on stable.
+fn fuzz() -> Result<()> {
+    let nightly = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--version"])
+        .output();
+    if !nightly.is_ok_and(|output| output.status.success()) {
+        println!(
+            "no nightly toolchain: the fuzz targets are skipped, their entry functions ran as property tests"
+        );
+        return Ok(());
+    }
+    if !tools::on_path("cargo-fuzz") {
+        if !in_ci() {
+            println!("cargo-fuzz is not installed: skipped");
+            return Ok(());
+        }
+        cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "--debug",
+            "cargo-fuzz",
+            "--version",
+            CARGO_FUZZ_VERSION,
+        ])?;
+    }
+    for target in ["manifest", "objects"] {
+        let status = Command::new("rustup")
+            .args([
+                "run",
+                "nightly",
+                "cargo",
+                "fuzz",
+                "run",
+                "--fuzz-dir",
+                "tests/fuzz",
+                target,
+                "--",
+            ])
+            .arg(format!("-max_total_time={FUZZ_SECONDS}"))
+            .args(["-max_len=4096", "-verbosity=0"])
+            .current_dir(xtask::repository())
+            .status()
+            .context("running cargo fuzz")?;
+        ensure!(
+            status.success(),
+            "the fuzz target {target} failed ({status})"
+        );
+    }
+    Ok(())
+}
+
+fn in_ci() -> bool {
+    env::var_os("CI").is_some()
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -99,7 +99,7 @@ pub fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
             rules::find(&code).ok_or_else(|| at(&rule, format!("there is no rule `{code}`")))?;
         file.config
             .rules
-            .insert(known.code.into(), rule_config(rule.value)?);
+            .insert(known.code.into(), rule_config(&rule.value)?);
     }
     file.config.allow = raw.allow.iter().map(allow).collect::<Result<_, _>>()?;
     file.config.exclude_namespaces = globs(&raw.exclude.namespaces)?;
@@ -146,7 +146,7 @@ fn at<T>(spanned: &Spanned<T>, message: String) -> ConfigError {
     }
 }
 
-fn rule_config(raw: RawRule) -> Result<RuleConfig, ConfigError> {
+fn rule_config(raw: &RawRule) -> Result<RuleConfig, ConfigError> {
     let level = raw.severity.as_ref().map(|text| match &*text.value {
         // YAML 1.1 reads a bare `off` as false.
         "off" | "false" => Ok(Level::Off),

@@ -62,6 +62,7 @@ pub struct CertificateStatus {
     pub renewal_time: Option<Timestamp>,
     pub last_failure_time: Option<Timestamp>,
     pub next_private_key_secret_name: Option<Text>,
+    pub failed_issuance_attempts: Option<i32>,
 }
 
 /// A `CertificateRequest`; its owner is the Certificate.

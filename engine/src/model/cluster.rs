@@ -195,6 +195,9 @@ pub struct Involved {
     pub namespace: Text,
     pub name: Text,
     pub uid: Text,
+    /// `spec.containers{NAME}` for events about one container.
+    #[serde(rename = "fieldPath")]
+    pub field_path: Text,
 }
 
 /// A series of equal events.

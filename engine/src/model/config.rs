@@ -1,6 +1,6 @@
 //! `ConfigMaps` and Secrets, reduced to what may be kept.
 
-use super::{Kind, Mentions, Meta, Object, Text};
+use super::{Kind, Mentions, Meta, NetworkSettings, Object, Text};
 use crate::cert::CertificateFacts;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ pub struct ConfigMap {
     pub meta: Meta,
     /// Tokens found in all values.
     pub mentions: Mentions,
+    /// What well-known keys say about the cluster's network, if there are any.
+    pub network: Option<Box<NetworkSettings>>,
 }
 
 impl Object for ConfigMap {
@@ -33,15 +35,23 @@ struct RawConfigMap {
     data: BTreeMap<Text, Option<Text>>,
     /// Only in saved snapshots.
     netdoctor_mentions: Mentions,
+    /// Only in saved snapshots.
+    netdoctor_network: Option<Box<NetworkSettings>>,
 }
 
 impl<'de> Deserialize<'de> for ConfigMap {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawConfigMap::deserialize(deserializer)?;
         let mentions = Mentions::of(raw.data.values().flatten().map(|value| &**value));
+        let values = raw
+            .data
+            .iter()
+            .filter_map(|(key, value)| Some((&**key, value.as_deref()?)));
+        let network = NetworkSettings::of(values).map(Box::new);
         Ok(Self {
             meta: raw.metadata,
             mentions: mentions.merged(raw.netdoctor_mentions),
+            network: network.or(raw.netdoctor_network),
         })
     }
 }
@@ -55,6 +65,19 @@ pub struct Secret {
     pub type_name: Text,
     /// Facts about `tls.crt`. `None` when the contents were not read.
     pub certificate: Option<Result<Vec<CertificateFacts>, Text>>,
+    /// The certificate stands in `stringData`, as people write it.
+    pub in_string_data: bool,
+}
+
+impl Secret {
+    /// JSON pointer to the certificate.
+    pub fn certificate_pointer(&self) -> &'static str {
+        if self.in_string_data {
+            "/stringData/tls.crt"
+        } else {
+            "/data/tls.crt"
+        }
+    }
 }
 
 impl Object for Secret {
@@ -92,6 +115,7 @@ struct RawTls {
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = RawSecret::deserialize(deserializer)?;
+        let in_string_data = raw.string_data.certificate.is_some();
         let certificate = if let Some(facts) = raw.netdoctor_certificates {
             Some(Ok(facts))
         } else if &*raw.type_name != "kubernetes.io/tls" {
@@ -106,6 +130,7 @@ impl<'de> Deserialize<'de> for Secret {
             meta: raw.metadata,
             type_name: raw.type_name,
             certificate,
+            in_string_data,
         })
     }
 }

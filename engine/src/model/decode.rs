@@ -122,10 +122,50 @@ pub fn from_value(value: Value, origin: Origin) -> Result<Any, Skipped> {
     };
     let mut any = match Kind::of(api_version, name) {
         Some(kind) => decode(kind, value),
+        // On a cluster the mirrored slices are there to be read; in manifests only the old kind is.
+        None if (api_version, name) == ("v1", "Endpoints") && origin != Origin::Live => {
+            decode(Kind::EndpointSlice, mirrored(&value))
+        }
         None => custom_workload(api_version.into(), name.into(), value)?,
     };
     any.meta_mut().origin = origin;
     Ok(any)
+}
+
+/// What the mirroring controller makes of hand-written Endpoints: a slice labelled for the Service of their name.
+fn mirrored(endpoints: &Value) -> Value {
+    let subsets = endpoints.get("subsets").and_then(Value::as_array);
+    let list = |subset: &Value, key: &str, ready: bool| -> Vec<Value> {
+        let addresses = subset.get(key).and_then(Value::as_array);
+        addresses
+            .into_iter()
+            .flatten()
+            .map(|address| {
+                serde_json::json!({"addresses": [address.get("ip")], "conditions": {"ready": ready}})
+            })
+            .collect()
+    };
+    let all: Vec<Value> = subsets
+        .into_iter()
+        .flatten()
+        .flat_map(|subset| {
+            let mut of_subset = list(subset, "addresses", true);
+            of_subset.extend(list(subset, "notReadyAddresses", false));
+            of_subset
+        })
+        .collect();
+    let text = |pointer: &str| endpoints.pointer(pointer).and_then(Value::as_str);
+    let name = text("/metadata/name").unwrap_or_default();
+    serde_json::json!({
+        "metadata": {
+            "name": name,
+            "namespace": text("/metadata/namespace").unwrap_or_default(),
+            "labels": {"kubernetes.io/service-name": name},
+        },
+        "addressType": "IPv4",
+        "endpoints": all,
+        "ports": endpoints.pointer("/subsets/0/ports").cloned().unwrap_or_else(|| Value::Array(Vec::new())),
+    })
 }
 
 /// Decodes one item of a list whose kind is known, straight from its bytes.
@@ -137,7 +177,15 @@ pub fn from_slice(kind: Kind, bytes: &[u8]) -> Any {
 }
 
 /// Objects of other kinds count as workloads by their shape: containers at `spec.template.spec`.
-fn custom_workload(api_version: Text, name: Text, value: Value) -> Result<Any, Skipped> {
+fn custom_workload(api_version: Text, name: Text, mut value: Value) -> Result<Any, Skipped> {
+    let further_labels = experiment_labels(&value);
+    // An Argo Experiment has a list of templates. The first stands for all: they are variants of one program.
+    if value.pointer("/spec/template").is_none()
+        && let Some(first) = value.pointer("/spec/templates/0/template").cloned()
+        && let Some(spec) = value.pointer_mut("/spec").and_then(Value::as_object_mut)
+    {
+        spec.insert("template".to_owned(), first);
+    }
     let by_shape = value
         .pointer("/spec/template/spec/containers")
         .is_some_and(Value::is_array);
@@ -148,8 +196,30 @@ fn custom_workload(api_version: Text, name: Text, value: Value) -> Result<Any, S
     let mut any = decode(Kind::CustomWorkload, value);
     if let Any::Controller(controller) = &mut any {
         controller.custom = Some((api_version, name));
+        controller.further_labels = further_labels;
     }
     Ok(any)
+}
+
+/// Labels of the pods that experiments start: those of an Argo Experiment, or of the steps of a Rollout's canary. They
+/// stand beside the template's name, or inside a template of its own.
+fn experiment_labels(value: &Value) -> Vec<crate::model::Labels> {
+    let steps = value
+        .pointer("/spec/strategy/canary/steps")
+        .and_then(Value::as_array);
+    let of_steps = steps
+        .into_iter()
+        .flatten()
+        .filter_map(|step| step.pointer("/experiment/templates"));
+    let lists = of_steps.chain(value.pointer("/spec/templates"));
+    let templates = lists.filter_map(Value::as_array).flatten();
+    templates
+        .flat_map(|template| {
+            ["/metadata/labels", "/template/metadata/labels"].map(|at| template.pointer(at))
+        })
+        .flatten()
+        .filter_map(|labels| serde_json::from_value(labels.clone()).ok())
+        .collect()
 }
 
 fn decode(kind: Kind, value: Value) -> Any {
@@ -283,10 +353,9 @@ fn take_out(root: &mut Value, pointer: &str) -> String {
         };
         let last = crate::pointer::unescape(last);
         match root.pointer_mut(parent) {
-            Some(Value::Object(map)) => {
-                if map.remove(&last).is_some() {
-                    return at;
-                }
+            Some(Value::Object(map)) if map.contains_key(&last) => {
+                map.remove(&last);
+                return at;
             }
             Some(Value::Array(items)) => {
                 let empty = Value::Object(serde_json::Map::new());
@@ -301,7 +370,8 @@ fn take_out(root: &mut Value, pointer: &str) -> String {
             }
             _ => {}
         }
-        at = parent.to_owned();
+        let parent = parent.len();
+        at.truncate(parent);
     }
 }
 
@@ -398,6 +468,67 @@ mod tests {
             service.ports[0].target_port,
             Some(super::super::IntOrString::Int(8080))
         );
+    }
+
+    #[test]
+    fn experiments_of_a_rollout_make_pods_too() {
+        let rollout = serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"},
+            "spec": {
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}},
+                "strategy": {"canary": {"steps": [
+                    {"setWeight": 5},
+                    {"experiment": {"templates": [{"specRef": "canary", "metadata": {"labels": {"app": "preview"}}}]}},
+                ]}},
+            },
+        });
+        let Ok(Any::Controller(controller)) = from_value(rollout, Origin::Live) else {
+            panic!("a Rollout is a workload by its shape");
+        };
+        assert_eq!(controller.template.labels.get("app"), Some("web"));
+        assert_eq!(controller.further_labels[0].get("app"), Some("preview"));
+        let experiment = serde_json::json!({
+            "apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment", "metadata": {"name": "trial"},
+            "spec": {"templates": [
+                {"name": "a", "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": []}}},
+                {"name": "b", "template": {"metadata": {"labels": {"app": "b"}}, "spec": {"containers": []}}},
+            ]},
+        });
+        let Ok(Any::Controller(controller)) = from_value(experiment, Origin::Live) else {
+            panic!("an Experiment is a workload by the shape of its templates");
+        };
+        assert_eq!(controller.template.labels.get("app"), Some("a"));
+        assert_eq!(controller.further_labels[1].get("app"), Some("b"));
+    }
+
+    #[test]
+    fn endpoints_in_a_file_count_as_the_slice_that_mirrors_them() {
+        let endpoints = serde_json::json!({
+            "apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "db", "namespace": "shop"},
+            "subsets": [{"addresses": [{"ip": "192.0.2.1"}], "notReadyAddresses": [{"ip": "192.0.2.2"}], "ports": [{"port": 5432}]}],
+        });
+        let file = Origin::File {
+            file: 0,
+            document: 0,
+            item: None,
+        };
+        let Ok(Any::EndpointSlice(slice)) = from_value(endpoints.clone(), file) else {
+            panic!("Endpoints of a file are read");
+        };
+        assert_eq!(
+            (slice.service_name(), &*slice.meta.namespace),
+            (Some("db"), "shop")
+        );
+        let ready: Vec<bool> = slice
+            .endpoints
+            .iter()
+            .map(super::super::Endpoint::ready)
+            .collect();
+        assert_eq!(ready, [true, false]);
+        assert_eq!(slice.ports[0].port, Some(5432));
+        assert!(from_value(endpoints, Origin::Live).is_err());
+        let odd = serde_json::json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": 3, "subsets": {"a": 1}});
+        assert!(from_value(odd, file).is_ok());
     }
 
     #[test]

@@ -17,9 +17,25 @@ pub struct Mentions {
     pub hosts: Vec<Text>,
     /// Words that look like short Service names in an address position (`http://db:5432`, `db:5432`), sorted.
     pub names: Vec<Text>,
+    /// Those of a short list of flags that are set, without dashes and values (`watch-ingress-without-class`), sorted.
+    pub flags: Vec<Text>,
 }
 
+/// Flags that rules read: how an ingress controller treats Ingresses and classes. A flag set to `false` is not kept.
+const READ_FLAGS: &[&str] = &[
+    "watch-ingress-without-class",
+    "providers.kubernetesingress.ingressclass",
+    "ingress-class",
+    "ingress-class-name",
+    "ingress.class",
+];
+
 impl Mentions {
+    /// Whether one of the flags that rules read is set. The name is lower case, without dashes.
+    pub fn flag(&self, name: &str) -> bool {
+        self.flags.iter().any(|flag| **flag == *name)
+    }
+
     /// Whether the number stands in one of the texts.
     pub fn port(&self, port: i32) -> bool {
         u16::try_from(port).is_ok_and(|port| self.ports.binary_search(&port).is_ok())
@@ -27,7 +43,10 @@ impl Mentions {
 
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.ports.is_empty() && self.hosts.is_empty() && self.names.is_empty()
+        self.ports.is_empty()
+            && self.hosts.is_empty()
+            && self.names.is_empty()
+            && self.flags.is_empty()
     }
 
     /// Reads every text and keeps the tokens.
@@ -47,10 +66,30 @@ impl Mentions {
             collector.ports.extend(mentions.ports);
             collector.hosts.extend(mentions.hosts);
             collector.names.extend(mentions.names);
+            collector.flags.extend(mentions.flags);
         }
         collector.finish()
     }
 }
+
+/// Whether a variable or setting of this name holds a credential, so that not even numbers in it may be kept.
+pub(crate) fn names_a_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TELLTALES.iter().any(|telltale| name.contains(telltale))
+}
+
+/// Words in the names of settings that hold credentials.
+pub(crate) const TELLTALES: [&str; 9] = [
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "authorization",
+    "credential",
+];
 
 /// Large data (dashboards, scripts) would otherwise fill the snapshot with every number below 65536.
 const MOST_TOKENS: usize = 4096;
@@ -60,10 +99,12 @@ struct Collector {
     ports: BTreeSet<u16>,
     hosts: BTreeSet<Text>,
     names: BTreeSet<Text>,
+    flags: BTreeSet<Text>,
 }
 
 impl Collector {
     fn read(&mut self, text: &str) {
+        self.flags(text);
         for word in text.split(|c: char| {
             !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/'))
         }) {
@@ -75,12 +116,44 @@ impl Collector {
         }
     }
 
+    fn flags(&mut self, text: &str) {
+        // Flags are short; large configuration data is not searched for them word by word.
+        if text.len() > 4096 || !text.contains("--") {
+            return;
+        }
+        for word in text.split_whitespace() {
+            let Some(flag) = word.trim_matches(['"', '\'']).strip_prefix("--") else {
+                continue;
+            };
+            let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
+            let name = name.to_ascii_lowercase();
+            if value != "false" && READ_FLAGS.contains(&&*name) {
+                self.flags.insert(name.into());
+            }
+        }
+    }
+
     fn numbers(&mut self, word: &str) {
-        for digits in word.split(|c: char| !c.is_ascii_digit()) {
-            if digits.is_empty() || digits.len() > 5 || self.ports.len() >= MOST_TOKENS {
+        let bytes = word.as_bytes();
+        let mut end = 0;
+        while let Some(start) = bytes[end..]
+            .iter()
+            .position(u8::is_ascii_digit)
+            .map(|at| end + at)
+        {
+            let length = bytes[start..]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count();
+            end = start + length;
+            // `v2` and `30s` are no ports; `-p8080` is one.
+            let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphabetic);
+            let attached =
+                letter(start.checked_sub(1).and_then(|at| bytes.get(at))) || letter(bytes.get(end));
+            if length > 5 || attached && length < 4 || self.ports.len() >= MOST_TOKENS {
                 continue;
             }
-            if let Ok(port @ 1..) = digits.parse::<u16>() {
+            if let Ok(port @ 1..) = word[start..end].parse::<u16>() {
                 self.ports.insert(port);
             }
         }
@@ -112,6 +185,7 @@ impl Collector {
             ports: self.ports.into_iter().collect(),
             hosts: self.hosts.into_iter().collect(),
             names: self.names.into_iter().collect(),
+            flags: self.flags.into_iter().collect(),
         }
     }
 }
@@ -153,6 +227,24 @@ mod tests {
         assert!(!mentions.port(12345));
         assert_eq!(mentions.hosts, ["db.shop.svc.cluster.local".into()]);
         assert_eq!(mentions.names, ["cart".into()]);
+    }
+
+    #[test]
+    fn flags_that_rules_read_are_kept_without_their_values() {
+        let mentions = Mentions::of([
+            "--watch-ingress-without-class=true",
+            "--providers.kubernetesIngress.ingressClass=traefik",
+            "--ingress-class=false",
+            "--password=s3cret",
+        ]);
+        assert_eq!(
+            mentions.flags,
+            [
+                "providers.kubernetesingress.ingressclass".into(),
+                "watch-ingress-without-class".into()
+            ]
+        );
+        assert!(mentions.flag("watch-ingress-without-class"));
     }
 
     #[test]

@@ -90,22 +90,30 @@ pub(super) fn text_map<'de, D: Deserializer<'de>>(
 }
 
 /// Annotations that rules read. All others are dropped while decoding: they are large and may hold secrets.
-fn annotation_is_read(key: &str) -> bool {
+pub fn annotation_is_read(key: &str) -> bool {
     let Some((prefix, name)) = key.split_once('/') else {
         return false;
     };
     match prefix {
-        "netdoctor.io" | "ingressclass.kubernetes.io" | "k3s.io" | "flannel.alpha.coreos.com" => {
-            true
-        }
-        "projectcalico.org" | "linkerd.io" | "sidecar.istio.io" | "inject.istio.io"
-        | "cert-manager.io" => true,
-        "acme.cert-manager.io" | "kuma.io" | "nginx.ingress.kubernetes.io" => name != "auth-secret",
+        "netdoctor.io"
+        | "ingressclass.kubernetes.io"
+        | "k3s.io"
+        | "flannel.alpha.coreos.com"
+        | "projectcalico.org"
+        | "linkerd.io"
+        | "sidecar.istio.io"
+        | "inject.istio.io"
+        | "cert-manager.io"
+        | "acme.cert-manager.io"
+        | "kuma.io"
+        | "endpoints.kubernetes.io" => true,
         "consul.hashicorp.com" => name == "connect-inject",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
-        "endpoints.kubernetes.io" | "control-plane.alpha.kubernetes.io" => true,
+        "control-plane.alpha.kubernetes.io" => name == "leader",
+        "kubeadm.alpha.kubernetes.io" => name == "cri-socket",
+        "network.cilium.io" => name.starts_with("ipv"),
         "helm.sh" => name == "hook",
-        "service.beta.kubernetes.io" | "metallb.universe.tf" | "metallb.io" => true,
+        "metallb.universe.tf" | "metallb.io" => matches!(name, "address-pool" | "loadBalancerIPs"),
         _ => false,
     }
 }

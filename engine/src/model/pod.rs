@@ -39,10 +39,7 @@ impl Pod {
 
     /// Condition `Ready` is true.
     pub fn ready(&self) -> bool {
-        self.status
-            .ready
-            .as_ref()
-            .is_some_and(|condition| condition.is_true())
+        self.status.ready.as_ref().is_some_and(Condition::is_true)
     }
 
     /// The pod counts as selected by a Service: neither finished nor being deleted.
@@ -65,7 +62,7 @@ struct RawPod {
 impl From<RawPod> for Pod {
     fn from(raw: RawPod) -> Self {
         let mut spec = raw.spec;
-        let node_name = spec.node_name.take();
+        let node_name = spec.node_name.take().filter(|name| !name.is_empty());
         // The DaemonSet controller pins each pod to its node by a field selector. That says nothing about the template
         // and would keep every pod's specification apart from its siblings'.
         if raw
@@ -298,6 +295,7 @@ struct RawContainer {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawEnv {
+    name: Text,
     value: Option<Text>,
     value_from: Option<RawEnvSource>,
 }
@@ -320,7 +318,11 @@ impl RawEnvSource {
 impl From<RawContainer> for Container {
     fn from(raw: RawContainer) -> Self {
         let texts = raw.command.iter().chain(&raw.args).map(|text| &**text);
-        let values = raw.env.iter().filter_map(|env| env.value.as_deref());
+        let open = raw
+            .env
+            .iter()
+            .filter(|env| !super::names_a_credential(&env.name));
+        let values = open.filter_map(|env| env.value.as_deref());
         let mentions = Mentions::of(texts.chain(values));
         let references = raw
             .env
@@ -473,6 +475,22 @@ pub struct Affinity {
     pub node_terms: Vec<NodeSelectorTerm>,
     /// Required pod anti-affinity.
     pub anti_affinity: Vec<AntiAffinityTerm>,
+    /// How much of the path to the required pod anti-affinity the object spells out, for patches.
+    pub anti_affinity_written: Written,
+}
+
+/// Which part of `affinity.podAntiAffinity.required…` an object spells out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Written {
+    /// Not even `affinity`.
+    #[default]
+    Nothing,
+    /// `affinity`, without `podAntiAffinity`.
+    Affinity,
+    /// `podAntiAffinity`, without required terms: preferred ones at most.
+    AntiAffinity,
+    /// The list of required terms.
+    Required,
 }
 
 /// Alternatives of a required node affinity: all requirements of one term must hold.
@@ -493,8 +511,10 @@ pub struct AntiAffinityTerm {
     pub topology_key: Text,
     /// Pods to keep away from; absent matches none.
     pub label_selector: Option<crate::selector::LabelSelector>,
-    /// Namespaces, the pod's own when empty.
+    /// Namespaces, the pod's own when empty and no selector is given.
     pub namespaces: Vec<Text>,
+    /// Further namespaces by their labels.
+    pub namespace_selector: Option<crate::selector::LabelSelector>,
     /// Keys whose value of the incoming pod is added to the selector (KEP-3633).
     pub match_label_keys: Vec<Text>,
 }
@@ -521,7 +541,7 @@ struct RawNodeSelector {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct RawAntiAffinity {
-    required_during_scheduling_ignored_during_execution: Vec<AntiAffinityTerm>,
+    required_during_scheduling_ignored_during_execution: Option<Vec<AntiAffinityTerm>>,
 }
 
 impl From<RawAffinity> for Affinity {
@@ -529,10 +549,24 @@ impl From<RawAffinity> for Affinity {
         let node = raw
             .node_affinity
             .and_then(|node| node.required_during_scheduling_ignored_during_execution);
+        let written = match &raw.pod_anti_affinity {
+            None => Written::Affinity,
+            Some(pods)
+                if pods
+                    .required_during_scheduling_ignored_during_execution
+                    .is_none() =>
+            {
+                Written::AntiAffinity
+            }
+            Some(_) => Written::Required,
+        };
         let pods = raw.pod_anti_affinity.unwrap_or_default();
         Self {
             node_terms: node.unwrap_or_default().node_selector_terms,
-            anti_affinity: pods.required_during_scheduling_ignored_during_execution,
+            anti_affinity: pods
+                .required_during_scheduling_ignored_during_execution
+                .unwrap_or_default(),
+            anti_affinity_written: written,
         }
     }
 }

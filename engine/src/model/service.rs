@@ -68,6 +68,21 @@ impl Service {
         self.service_type() == "ExternalName"
     }
 
+    /// Reachable through ports of the nodes: type `NodePort` or `LoadBalancer`.
+    pub fn is_on_nodes(&self) -> bool {
+        matches!(self.service_type(), "NodePort" | "LoadBalancer")
+    }
+
+    /// Every port that it asks for on the nodes, the one of the health check included.
+    pub fn node_ports(&self) -> impl Iterator<Item = i32> {
+        let on_nodes = self.is_on_nodes();
+        self.ports
+            .iter()
+            .filter_map(ServicePort::node_port)
+            .chain(self.health_check_node_port)
+            .filter(move |_| on_nodes)
+    }
+
     /// Whether the `EndpointSlice` controller looks for pods of this Service.
     pub fn selects_pods(&self) -> bool {
         !self.is_external_name() && !self.selector.is_empty()

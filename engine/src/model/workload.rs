@@ -21,6 +21,8 @@ pub struct Controller {
     pub selector: Option<LabelSelector>,
     /// The pod template.
     pub template: Template,
+    /// Labels of pods that it makes besides those of the template: the experiments of an Argo Rollout.
+    pub further_labels: Vec<Labels>,
     /// Update strategy.
     pub strategy: Strategy,
     /// `spec.paused` of a Deployment.
@@ -228,6 +230,7 @@ impl RawController {
             replicas: spec.replicas,
             selector: spec.selector,
             template,
+            further_labels: Vec::new(),
             strategy: Strategy {
                 kind: raw.kind,
                 max_surge: rolling.max_surge,
@@ -304,7 +307,12 @@ impl<'a> Workload<'a> {
     pub fn node_name(self) -> Option<&'a str> {
         match self {
             Self::Pod(pod) => pod.node_name.as_deref(),
-            Self::Controller(controller) => controller.template.spec.node_name.as_deref(),
+            Self::Controller(controller) => controller
+                .template
+                .spec
+                .node_name
+                .as_deref()
+                .filter(|name| !name.is_empty()),
         }
     }
 

@@ -2,4 +2,6 @@
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+mod webhook_backend_unavailable;
+
+pub(super) static RULES: &[&Rule] = &[&webhook_backend_unavailable::RULE];

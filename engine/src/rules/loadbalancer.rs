@@ -1,5 +1,7 @@
-//! Load balancers (LBA).
+//! Load balancers and other front doors (LBA).
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+mod load_balancer_without_controller;
+
+pub(super) static RULES: &[&Rule] = &[&load_balancer_without_controller::RULE];

@@ -1,5 +1,9 @@
-//! Nodes (NOD).
+//! Nodes and their firewalls (NOD).
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+pub(super) mod agent;
+mod node_not_ready;
+pub(super) mod not_ready;
+
+pub(super) static RULES: &[&Rule] = &[&node_not_ready::RULE];

@@ -1,5 +1,7 @@
-//! Service proxy (KPX).
+//! The service proxy (KPX).
 
 use crate::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+mod service_proxy_not_programming;
+
+pub(super) static RULES: &[&Rule] = &[&service_proxy_not_programming::RULE];

@@ -181,21 +181,21 @@ impl<'a> Runner<'_, 'a> {
             (Check::IngressClass(f), Subject::IngressClass(class)) => self.one(rule, class, f),
             (Check::NetworkPolicy(f), Subject::NetworkPolicy(policy)) => self.one(rule, policy, f),
             (Check::Autoscaler(f), Subject::Autoscaler(autoscaler)) => {
-                self.one(rule, autoscaler, f)
+                self.one(rule, autoscaler, f);
             }
             (Check::Node(f), Subject::Node(node)) => self.one(rule, node, f),
             (Check::Secret(f), Subject::Secret(secret)) => self.one(rule, secret, f),
             (Check::Gateway(f), Subject::Other(Any::Gateway(gateway))) => {
-                self.one(rule, gateway, f)
+                self.one(rule, gateway, f);
             }
             (Check::IngressRoute(f), Subject::Other(Any::IngressRoute(route))) => {
-                self.one(rule, route, f)
+                self.one(rule, route, f);
             }
             (Check::Certificate(f), Subject::Other(Any::Certificate(certificate))) => {
-                self.one(rule, certificate, f)
+                self.one(rule, certificate, f);
             }
             (Check::EndpointSlice(f), Subject::Other(Any::EndpointSlice(slice))) => {
-                self.one(rule, slice, f)
+                self.one(rule, slice, f);
             }
             (
                 Check::WebhookConfiguration(f),

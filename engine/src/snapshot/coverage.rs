@@ -17,6 +17,8 @@ pub struct Coverage {
     pub not_installed: bool,
     /// Why some of it could not be read.
     pub gaps: Vec<Gap>,
+    /// Logs that were asked for and could not be read.
+    pub log_gaps: Vec<Gap>,
     /// Number of objects that arrived.
     pub count: usize,
     /// `resourceVersion` of the list, for the bundle.

@@ -4,7 +4,10 @@
 //! groups, so the cost of a selector does not depend on the number of replicas.
 
 use super::Objects;
-use crate::model::{Labels, Text};
+use crate::{
+    ingress::{self, KnownController},
+    model::{Labels, PodSpec, Text},
+};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -47,6 +50,12 @@ pub struct Index {
     events_by_object: HashMap<u64, Vec<u32>>,
     /// Hash of (node) -> pods.
     pods_by_node: HashMap<u64, Vec<u32>>,
+    /// Port on the nodes -> Services that ask for it, for a port or for the health check.
+    services_by_node_port: HashMap<i32, Vec<u32>>,
+    /// Groups that run an ingress controller we know.
+    ingress_controllers: Vec<(&'static KnownController, u32)>,
+    /// Who asks for which port on a node.
+    pub host_ports: super::HostPorts,
 }
 
 fn hash(parts: &[&str]) -> u64 {
@@ -67,6 +76,8 @@ impl Index {
         let mut index = Self::default();
         index.group(objects);
         index.owners(objects);
+        index.find_ingress_controllers(objects);
+        index.host_ports = super::HostPorts::new(objects);
         for (at, service) in positions(objects.services.iter()) {
             let first = service.selector.iter().next();
             if let Some((key, value)) = first.filter(|_| service.selects_pods()) {
@@ -75,6 +86,14 @@ impl Index {
                     .entry(hash(&[&service.meta.namespace, key, value]))
                     .or_default()
                     .push(at);
+            }
+        }
+        for (at, service) in positions(objects.services.iter()) {
+            for port in service.node_ports() {
+                let list = index.services_by_node_port.entry(port).or_default();
+                if list.last() != Some(&at) {
+                    list.push(at);
+                }
             }
         }
         for (at, slice) in positions(objects.endpoint_slices.iter()) {
@@ -153,6 +172,21 @@ impl Index {
                     u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
                 });
             self.groups[group as usize].controllers.push(at);
+            for labels in &controller.further_labels {
+                let further = *seen
+                    .entry((&*controller.meta.namespace, labels))
+                    .or_insert_with(|| {
+                        self.groups.push(Group {
+                            namespace: controller.meta.namespace.clone(),
+                            labels: labels.clone(),
+                            ..Group::default()
+                        });
+                        u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX)
+                    });
+                if further != group {
+                    self.groups[further as usize].controllers.push(at);
+                }
+            }
         }
         for (at, group) in positions(self.groups.iter()) {
             self.groups_by_namespace
@@ -166,6 +200,32 @@ impl Index {
                     .push(at);
             }
         }
+    }
+
+    fn find_ingress_controllers(&mut self, objects: &Objects) {
+        // Replicas share one specification, also where a label of their own puts each into a group by itself.
+        let mut by_image: HashMap<*const PodSpec, Option<&'static KnownController>> =
+            HashMap::new();
+        let mut found = Vec::new();
+        for (at, group) in positions(self.groups.iter()) {
+            let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let templates = group
+                .controllers
+                .iter()
+                .filter_map(|at| objects.controllers.at(*at));
+            let mut specs = pods
+                .map(|pod| &*pod.spec)
+                .chain(templates.map(|controller| &*controller.template.spec));
+            let known = ingress::by_labels(&group.labels).or_else(|| {
+                specs.find_map(|spec| {
+                    *by_image
+                        .entry(std::ptr::from_ref(spec))
+                        .or_insert_with(|| ingress::by_image(spec))
+                })
+            });
+            found.extend(known.map(|known| (known, at)));
+        }
+        self.ingress_controllers = found;
     }
 
     fn owners(&mut self, objects: &Objects) {
@@ -188,6 +248,24 @@ impl Index {
         list(self.groups_by_namespace.get(namespace))
             .iter()
             .map(|at| &self.groups[*at as usize])
+    }
+
+    /// Namespaces that hold pods or templates, sorted.
+    pub fn namespaces(&self) -> Vec<&str> {
+        let mut namespaces: Vec<&str> = self
+            .groups_by_namespace
+            .keys()
+            .map(|name| &**name)
+            .collect();
+        namespaces.sort_unstable();
+        namespaces
+    }
+
+    /// Groups that run an ingress controller we know, with what is known about it.
+    pub fn ingress_controllers(&self) -> impl Iterator<Item = (&'static KnownController, &Group)> {
+        self.ingress_controllers
+            .iter()
+            .map(|(known, at)| (*known, &self.groups[*at as usize]))
     }
 
     /// All groups.
@@ -253,6 +331,10 @@ impl Index {
 
     pub(crate) fn events_about(&self, kind: &str, uid: &str) -> &[u32] {
         list(self.events_by_object.get(&hash(&[kind, uid])))
+    }
+
+    pub(crate) fn services_on_node_port(&self, port: i32) -> &[u32] {
+        list(self.services_by_node_port.get(&port))
     }
 
     pub(crate) fn pods_on(&self, node: &str) -> &[u32] {

@@ -34,6 +34,14 @@ impl<T: Object> Store<T> {
         self.items.shrink_to_fit();
     }
 
+    pub(super) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.items.retain(keep);
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.items
+    }
+
     /// Number of objects.
     pub fn len(&self) -> usize {
         self.items.len()

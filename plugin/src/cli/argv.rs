@@ -41,7 +41,7 @@ impl Flags {
     fn add(&mut self, command: &Command) {
         for arg in command.get_arguments().filter(|arg| !arg.is_positional()) {
             let takes = match arg.get_action() {
-                ArgAction::SetTrue | ArgAction::Help => Takes::Nothing,
+                ArgAction::SetTrue | ArgAction::HelpShort => Takes::Nothing,
                 _ => Takes::Value,
             };
             let Some(long) = arg.get_long() else { continue };

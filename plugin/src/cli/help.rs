@@ -51,7 +51,7 @@ fn decorate(command: Command, program: &str, path: &str, key: &str) -> Command {
             Arg::new("help")
                 .short('h')
                 .long("help")
-                .action(ArgAction::Help)
+                .action(ArgAction::HelpShort)
                 .hide(true),
         );
     command = command.mut_args(|arg| {
@@ -70,9 +70,6 @@ fn decorate(command: Command, program: &str, path: &str, key: &str) -> Command {
             .override_usage(page.usage.replace(PLUGIN, program))
             .after_help(footer(program, path, has_subcommands));
         command = command.help_template(template(page, has_subcommands));
-        if !page.about.is_empty() {
-            command = command.about(page.about);
-        }
     }
     let names: Vec<String> = command
         .get_subcommands()
@@ -91,16 +88,15 @@ fn decorate(command: Command, program: &str, path: &str, key: &str) -> Command {
 }
 
 fn template(page: &Page, has_subcommands: bool) -> String {
-    let mut template = String::from("{about}\n\n");
-    if !page.examples.is_empty() {
-        template.push_str("Examples:\n{before-help}");
-    }
+    // The list of commands shows the short text of the definition, a command's own page the long one.
+    let mut template = page.about.to_owned();
+    template.push_str("\n\nExamples:\n{before-help}");
     if has_subcommands {
         template.push_str("Available Commands:\n{subcommands}\n\n");
     } else if page.has_options {
         template.push_str("Options:\n{options}\n\n");
     }
-    template.push_str("Usage:\n  {usage}\n{after-help}");
+    template.push_str("Usage:\n  {usage}{after-help}");
     template
 }
 
@@ -194,7 +190,7 @@ struct Page {
     has_options: bool,
 }
 
-const PAGES: [Page; 11] = [
+const PAGES: [Page; 12] = [
     Page {
         command: "",
         about: "Find out why a Kubernetes network does not work, and what fixes it.",
@@ -216,11 +212,12 @@ const PAGES: [Page; 11] = [
     },
     Page {
         command: "check",
-        about: "Run the rules on the objects of a cluster, or on a saved state, and name the cause of what is broken.
+        about: "Run the rules on the objects of a cluster, or on a saved state, and name the cause of what is
+broken.
 
 Objects given as arguments limit the report to them and to what explains their findings. Nothing is
-written to the cluster. The exit code is 0 when nothing is found at or above --fail-on, 1 when something
-is, 2 for wrong usage and 3 when the check could not be completed.",
+written to the cluster. The exit code is 0 when nothing is found at or above --fail-on, 1 when
+something is, 2 for wrong usage and 3 when the check could not be completed.",
         examples: "
   # Check the current namespace
   kubectl netdoctor check
@@ -244,8 +241,8 @@ is, 2 for wrong usage and 3 when the check could not be completed.",
         command: "lint",
         about: "Run the rules on manifests, without a cluster.
 
-Files may hold several documents, as YAML or JSON. A file that cannot be read is reported and makes the
-exit code 3; the others are still judged.",
+Files may hold several documents, as YAML or JSON. A file that cannot be read is reported and makes
+the exit code 3; the others are still judged.",
         examples: "
   # Lint a directory and everything below it
   kubectl netdoctor lint -f deploy/ -R
@@ -264,7 +261,8 @@ exit code 3; the others are still judged.",
     },
     Page {
         command: "explain",
-        about: "Show the page of a rule: what it finds, why it matters, an example and the fix. No cluster is needed.",
+        about: "Show the page of a rule: what it finds, why it matters, an example and the fix.
+No cluster is needed.",
         examples: "
   # Explain a code from a report
   kubectl netdoctor explain SVC004
@@ -315,8 +313,8 @@ exit code 3; the others are still judged.",
         command: "bundle save",
         about: "Save what the rules read to a file.
 
-Secret data, environment values and annotations that look like credentials are left out. The file gives
-the same report as the cluster did.",
+Secret data, environment values and annotations that look like credentials are left out. The file
+gives the same report as the cluster did.",
         examples: "
   # Save the current namespace
   kubectl netdoctor bundle save shop.json
@@ -329,7 +327,8 @@ the same report as the cluster did.",
     },
     Page {
         command: "bundle show",
-        about: "Show what a saved state holds: when and where it was taken, what was listed and what could not be read.",
+        about: "Show what a saved state holds: when and where it was taken, what was listed and what could not be
+read.",
         examples: "
   # Show what a file holds
   kubectl netdoctor bundle show shop.json.gz
@@ -362,5 +361,15 @@ the same report as the cluster did.",
 ",
         usage: "kubectl netdoctor version [flags]",
         has_options: true,
+    },
+    Page {
+        command: "options",
+        about: "List the flags that every command accepts.",
+        examples: "
+  # List them
+  kubectl netdoctor options
+",
+        usage: "kubectl netdoctor options",
+        has_options: false,
     },
 ];

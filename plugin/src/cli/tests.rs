@@ -404,12 +404,13 @@ fn a16_help_everywhere() {
         "bundle show",
         "demo",
         "version",
+        "options",
     ] {
         let text = help(&format!("{command} --help"));
         assert_eq!(text, help(&format!("help {command}")), "{command}");
         assert_eq!(text, help(&format!("-n x {command} -h")), "{command}");
         assert!(
-            text.contains(&format!("\nUsage:\n  kubectl netdoctor {command} ")),
+            text.contains(&format!("\nUsage:\n  kubectl netdoctor {command}")),
             "{text}"
         );
         assert!(text.contains("\nExamples:\n  # "), "{text}");

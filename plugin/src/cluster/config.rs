@@ -267,6 +267,11 @@ pub(crate) fn client_error(error: &kube::Error) -> ConnectError {
                 .into(),
         );
     }
+    if text.contains("KeyMismatch") {
+        return ConnectError::Invalid(
+            "the client key of this context does not belong to its client certificate; fetch both again".into(),
+        );
+    }
     let reason = match error {
         kube::Error::RustlsTls(error) => error.to_string(),
         kube::Error::Auth(error) => error.to_string(),

@@ -1,12 +1,15 @@
 //! `target-port-name-unresolved`
 
+use super::backends;
 use crate::{
     context::{Context, Reporter},
     finding::{Fix, FixClass},
     model::{IntOrString, Kind, Object as _, Service, ServicePort, Workload},
+    near,
     ports::{self, Resolved},
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
 };
+use serde_json::Value;
 
 pub(super) static RULE: Rule = Rule {
     code: "SVC004",
@@ -18,26 +21,10 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::Certain,
     evidence: Evidence::Contra,
     needs: &[Kind::Pod],
-    wants: &[
-        Kind::Deployment,
-        Kind::StatefulSet,
-        Kind::DaemonSet,
-        Kind::Namespace,
-    ],
-    triggers: &[
-        Kind::Deployment,
-        Kind::StatefulSet,
-        Kind::DaemonSet,
-        Kind::Pod,
-    ],
+    wants: super::PORT_WANTS,
+    triggers: super::WORKLOADS,
     cases: &[("headless", Severity::Warning)],
-    reads: &[
-        "/spec/selector",
-        "/spec/ports/*/targetPort",
-        "/spec/ports/*/protocol",
-        "/spec/clusterIP",
-        "/spec/type",
-    ],
+    reads: super::PORT_READS,
     page: include_str!("target_port_name_unresolved.md"),
     file: file!(),
     on: &[Check::Service(check)],
@@ -45,30 +32,28 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
-    let backends = cx.backends(service);
-    if backends.is_empty() {
+    let selected = backends::serving(cx, service);
+    if selected.is_empty() {
         return report.not_applicable(); // `service-selector-matches-nothing` reports that
     }
-    if backends.iter().any(|backend| cx.mesh_injects(*backend)) {
+    if selected.iter().any(|backend| cx.mesh_injects(*backend)) {
         return report.skip("a mesh injects containers into these pods and may add ports");
     }
     for (index, port) in service.ports.iter().enumerate() {
         let Some(IntOrString::Text(wanted)) = port.target_port.as_ref() else {
             continue;
         };
-        let resolved: Vec<Resolved> = backends
-            .iter()
-            .map(|b| ports::resolve_name(b.spec(), wanted, &port.protocol))
-            .collect();
-        // Somewhere it resolves (SVC005), or with another protocol (SVC008).
-        if wanted.is_empty()
-            || resolved
-                .iter()
-                .any(|resolved| *resolved != Resolved::NoSuchName)
-        {
+        // A quoted number is no name: the API server refuses it.
+        if wanted.is_empty() || wanted.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        report_port(cx, service, index, port, wanted, &backends, report);
+        // Somewhere it resolves (SVC005), or with another protocol (SVC008).
+        let unresolved = selected.iter().all(|backend| {
+            ports::resolve_name(backend.spec(), wanted, &port.protocol) == Resolved::NoSuchName
+        });
+        if unresolved {
+            report_port(cx, service, index, (port, wanted), &selected, report);
+        }
     }
 }
 
@@ -76,19 +61,18 @@ fn report_port<'a>(
     cx: &Context<'a>,
     service: &Service,
     index: usize,
-    port: &ServicePort,
-    wanted: &str,
-    backends: &[Workload<'a>],
+    (port, wanted): (&ServicePort, &str),
+    selected: &[Workload<'a>],
     report: &mut Reporter,
 ) {
     let pointer = format!("/spec/ports/{index}/targetPort");
     let finding = report.find(format!(
-        "no selected Pod declares a port named `{wanted}` ({})",
-        port.protocol
+        "{} targets `{wanted}`, and no selected Pod declares a port of that name",
+        backends::port_of(service, port)
     ));
     finding.key(port.stable_key()).at(
         pointer.clone(),
-        format!("resolves on 0 of {}", backends.len()),
+        format!("resolves on 0 of {}", selected.len()),
     );
     finding.at("/spec/selector", "selects them");
     if service.is_headless() {
@@ -100,7 +84,13 @@ fn report_port<'a>(
             service.meta, port.port
         ));
     }
-    let place = cx.place_to_fix(backends[0]);
+    if selected.iter().any(|backend| {
+        backend.kind() == Kind::CustomWorkload && !is_known(&backend.reference().kind)
+    }) {
+        finding.confidence(Confidence::Likely);
+        finding.note("an operator makes the Pods, and may add ports to them");
+    }
+    let place = cx.place_to_fix(selected[0]);
     let declared: Vec<String> = place
         .spec()
         .declared_ports()
@@ -116,43 +106,72 @@ fn report_port<'a>(
         declared => format!("{} declares {}", place.reference(), declared.join(", ")),
     });
     finding.looked_through(Kind::Pod, &service.meta.namespace);
-    let Some(name) = common_name(backends, port) else {
+    let Some(target) = meant(selected, port, wanted) else {
+        finding.fix(
+            Fix::manual(format!(
+                "name a port `{wanted}` in {}, or target one that it declares",
+                place.reference()
+            ))
+            .command(format!(
+                "kubectl -n {} edit service {}",
+                service.meta.namespace, service.meta.name
+            )),
+        );
         return;
     };
-    let test = match port.name.as_deref().filter(|name| !name.is_empty()) {
-        Some(name) => ("name", serde_json::Value::from(name)),
-        None => ("port", serde_json::Value::from(port.port)),
-    };
+    let fix = Fix::patch(
+        FixClass::Review,
+        match &target {
+            Value::String(name) => format!("target `{name}`"),
+            number => format!("target {number}"),
+        },
+        service.reference(),
+    );
     finding.fix(
-        Fix::patch(
-            FixClass::Review,
-            format!("use `{name}`"),
-            service.reference(),
-        )
-        .test(&format!("/spec/ports/{index}/{}", test.0), test.1)
-        .add(&pointer, name),
+        backends::still_there(fix, index, port)
+            .add(&pointer, target.clone())
+            .command(backends::patch_command(
+                service,
+                index,
+                "targetPort",
+                &target,
+            )),
     );
 }
 
-/// The one name that every backend declares for the protocol.
-fn common_name<'a>(backends: &[Workload<'a>], port: &ServicePort) -> Option<&'a str> {
-    let names = |backend: &Workload<'a>| -> Vec<&'a str> {
-        let declared = backend
-            .spec()
-            .declared_ports()
-            .filter(|(_, declared)| declared.protocol == port.protocol);
-        declared
-            .filter_map(|(_, declared)| declared.name.as_deref())
-            .filter(|name| !name.is_empty())
+/// Custom workloads whose pods are their template.
+fn is_known(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Rollout" | "Experiment" | "CloneSet" | "StatefulSet" | "DaemonSet" | "Deployment"
+    )
+}
+
+/// What the port was meant to target: the nearest name that every backend declares for the protocol, the only such
+/// name, or the only such number where the pods name nothing.
+fn meant(selected: &[Workload<'_>], port: &ServicePort, wanted: &str) -> Option<Value> {
+    let declared = |backend: &Workload<'_>| -> Vec<(String, i32)> {
+        ports::declared(backend.spec(), &port.protocol)
+            .map(|port| {
+                let name = port.name.as_deref().unwrap_or_default();
+                (name.to_owned(), port.container_port)
+            })
             .collect()
     };
-    let mut common = names(backends.first()?);
-    for backend in backends {
-        let others = names(backend);
-        common.retain(|name| others.contains(name));
+    let mut names = declared(selected.first()?);
+    let mut numbers = names.clone();
+    names.retain(|(name, _)| !name.is_empty());
+    for backend in selected {
+        let others = declared(backend);
+        names.retain(|(name, _)| others.iter().any(|(other, _)| other == name));
+        numbers.retain(|(_, number)| others.iter().any(|(_, other)| other == number));
     }
-    match common[..] {
-        [only] => Some(only),
+    numbers.dedup_by_key(|(_, number)| *number);
+    let near = near::name(wanted, names.iter().map(|(name, _)| &**name));
+    match (near, &names[..], &numbers[..]) {
+        (Some(name), ..) => Some(name.into()),
+        (None, [(only, _)], _) => Some(only.clone().into()),
+        (None, [], [(_, only)]) => Some((*only).into()),
         _ => None,
     }
 }
@@ -160,7 +179,10 @@ fn common_name<'a>(backends: &[Workload<'a>], port: &ServicePort) -> Option<&'a 
 #[cfg(test)]
 mod tests {
     use super::RULE;
-    use crate::testkit::{check_page, fix_clears, lint};
+    use crate::{
+        model::Kind,
+        testkit::{check, check_page, check_with, fix_clears, forbid, lint},
+    };
 
     const BROKEN: &str = "
 apiVersion: v1
@@ -228,5 +250,57 @@ spec:
             "name: htpp, protocol: UDP, containerPort",
         ))
         .none("SVC004");
+    }
+
+    #[test]
+    fn the_nearest_name_or_the_only_number_is_offered() {
+        let ports = |ports: &str| BROKEN.replace("{name: http, containerPort: 8080}", ports);
+        fix_clears(
+            &ports("{name: http, containerPort: 8080}, {name: metrics, containerPort: 9090}"),
+            "SVC004",
+        );
+        fix_clears(&ports("{containerPort: 8080}"), "SVC004");
+        let two = lint(&ports(
+            "{name: alpha, containerPort: 1}, {name: omega, containerPort: 2}",
+        ));
+        assert!(
+            two.one("SVC004")
+                .fixes
+                .iter()
+                .all(|fix| fix.patch.0.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_quoted_number_is_no_name() {
+        lint(&BROKEN.replace("htpp", "'8080'")).none("SVC004");
+    }
+
+    #[test]
+    fn popeye_every_pod_is_read() {
+        let pod = |name: &str, port: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: web}}}}\nspec: {{containers: [{{name: c, image: c, ports: [{{name: {port}, containerPort: 80}}]}}]}}\nstatus: {{phase: Running}}\n"
+            )
+        };
+        let service = BROKEN.split("---").next().unwrap_or_default().to_owned();
+        check(&(service.clone() + &pod("a", "web") + &pod("b", "htpp"))).none("SVC004");
+        check(&(service + &pod("a", "web") + &pod("b", "web"))).one("SVC004");
+    }
+
+    #[test]
+    fn a_patch_document_without_image_and_ports_says_nothing() {
+        lint(&BROKEN.replace(
+            "image: web, ports: [{name: http, containerPort: 8080}]",
+            "env: []",
+        ))
+        .none("SVC004");
+    }
+
+    #[test]
+    fn radar_846_pods_that_could_not_be_listed() {
+        check_with(BROKEN, |builder| forbid(builder, Kind::Pod))
+            .none("SVC004")
+            .unknown("SVC004", "forbidden");
     }
 }

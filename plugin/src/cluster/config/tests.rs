@@ -234,7 +234,7 @@ async fn a43_the_proxy_of_the_environment() {
     let proxied = async |server: &str, cluster: &str| {
         let text = kubeconfig_with(&format!("server: {server}{cluster}"), "token: t");
         let config = build_from(&text, |connection| {
-            connection.proxy.https = Some("http://p:3128".into())
+            connection.proxy.https = Some("http://p:3128".into());
         })
         .await;
         config.unwrap().proxy_url.map(|proxy| proxy.to_string())

@@ -114,8 +114,8 @@ impl fmt::Display for ConnectFailure {
             )?,
             Cause::ClientCertificate(reason) => write!(
                 f,
-                "remote error: tls: {reason}; {server} does not accept the client certificate of this context, \
-                 renew it"
+                "remote error: tls: {reason}; {server} wants another client certificate than this \
+                     context has, renew it or choose another context"
             )?,
             Cause::NotTls => {
                 write!(
@@ -252,6 +252,9 @@ impl Cause {
 
 /// `BadCertificate` → `bad certificate`.
 fn words(name: &str) -> String {
+    if name == "UnknownCA" {
+        return "unknown certificate authority".to_owned();
+    }
     let mut words = String::new();
     for c in name.chars() {
         if c.is_ascii_uppercase() && !words.is_empty() {

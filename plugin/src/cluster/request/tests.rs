@@ -421,6 +421,15 @@ async fn a_proxy_that_does_not_open_the_way() {
     );
 }
 
+/// Lists are read side by side, on any thread.
+#[tokio::test]
+async fn requests_can_be_spawned() {
+    let server = Server::start([json("200 OK", "{}")]).await;
+    let cluster = Arc::new(server.cluster().await);
+    let answer = tokio::spawn(async move { cluster.get_bytes("/x").await }).await;
+    assert!(answer.unwrap().is_ok());
+}
+
 #[tokio::test]
 async fn version() {
     let server = Server::start([json(

@@ -1,0 +1,58 @@
+//! The namespaces that a selector selects.
+
+use super::matching::{self, NAMESPACE_NAME};
+use crate::{context::Context, model::Namespace, selector::LabelSelector};
+use std::collections::BTreeSet;
+
+/// Namespaces, as far as they are here.
+#[derive(Debug, Default)]
+pub(crate) struct Namespaces<'a> {
+    /// Those that surely are selected.
+    pub(crate) selected: BTreeSet<&'a str>,
+    /// There may be more: their objects, and so their labels, are not here.
+    pub(crate) uncertain: bool,
+}
+
+/// The namespaces that a selector selects.
+pub(crate) fn selected<'a>(cx: &Context<'a>, selector: &LabelSelector) -> Namespaces<'a> {
+    let mut found = Namespaces::default();
+    for namespace in cx.all::<Namespace>() {
+        let name = &*namespace.meta.name;
+        let answer = matching::select(selector, |key| {
+            Some(if key == NAMESPACE_NAME {
+                Some(name)
+            } else {
+                namespace.meta.labels.get(key)
+            })
+        });
+        match answer {
+            Some(true) => {
+                found.selected.insert(name);
+            }
+            Some(false) => {}
+            None => found.uncertain = true,
+        }
+    }
+    if cx.on_cluster() {
+        found.uncertain |= cx.known(crate::model::Kind::Namespace, "").is_err();
+    } else {
+        // Manifests seldom hold the Namespace objects; the name alone may decide.
+        let names: BTreeSet<&'a str> = cx
+            .snapshot
+            .index
+            .groups()
+            .iter()
+            .map(|group| &*group.namespace)
+            .collect();
+        for name in names {
+            match matching::namespace_matches(cx, selector, name) {
+                Some(true) => {
+                    found.selected.insert(name);
+                }
+                Some(false) => {}
+                None => found.uncertain = true,
+            }
+        }
+    }
+    found
+}

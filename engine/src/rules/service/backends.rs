@@ -1,0 +1,92 @@
+//! What a Service really sends traffic to, and pieces that the port rules share.
+
+use crate::{
+    context::Context,
+    finding::Fix,
+    model::{Kind, ObjectRef, Service, ServicePort, Workload},
+};
+use serde_json::Value;
+
+/// The workloads behind a Service whose ports count. Jobs and Helm hooks often carry the labels of the application
+/// without serving anything: they count only where nothing else is selected. In files a document without images and
+/// ports is a patch of something else.
+pub(super) fn serving<'a>(cx: &Context<'a>, service: &'a Service) -> Vec<Workload<'a>> {
+    let all = cx.backends(service);
+    let whole: Vec<Workload<'a>> = all
+        .into_iter()
+        .filter(|backend| cx.on_cluster() || !is_patch(*backend))
+        .collect();
+    let lasting: Vec<Workload<'a>> = whole
+        .iter()
+        .copied()
+        .filter(|backend| !runs_once(*backend))
+        .collect();
+    if lasting.is_empty() { whole } else { lasting }
+}
+
+fn is_patch(workload: Workload<'_>) -> bool {
+    let containers = &workload.spec().containers;
+    containers
+        .iter()
+        .all(|container| container.image.is_empty())
+        && workload.spec().declared_ports().next().is_none()
+}
+
+fn runs_once(workload: Workload<'_>) -> bool {
+    let owned_by_job = workload
+        .meta()
+        .controller()
+        .is_some_and(|owner| &*owner.kind == "Job");
+    matches!(workload.kind(), Kind::Job | Kind::CronJob)
+        || owned_by_job
+        || workload.meta().annotations.get("helm.sh/hook").is_some()
+}
+
+/// Groups backends by the object to fix; the variants of one object in several files form one group.
+pub(super) fn by_owner<'a>(
+    cx: &Context<'a>,
+    backends: &[Workload<'a>],
+) -> Vec<(Workload<'a>, Vec<Workload<'a>>)> {
+    let mut groups: Vec<(ObjectRef, Workload<'a>, Vec<Workload<'a>>)> = Vec::new();
+    let mut positions = std::collections::HashMap::new();
+    for backend in backends {
+        let place = cx.place_to_fix(*backend);
+        let reference = place.reference();
+        let key = (
+            reference.kind.clone(),
+            reference.name.clone(),
+            reference.namespace.clone(),
+        );
+        let at = *positions.entry(key).or_insert_with(|| {
+            groups.push((reference, place, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].2.push(*backend);
+    }
+    groups
+        .into_iter()
+        .map(|(_, place, members)| (place, members))
+        .collect()
+}
+
+/// Begins a patch of one port of a Service: the port must still be the one that was judged.
+pub(super) fn still_there(fix: Fix, index: usize, port: &ServicePort) -> Fix {
+    let (field, value) = match port.name.as_deref().filter(|name| !name.is_empty()) {
+        Some(name) => ("name", Value::from(name)),
+        None => ("port", Value::from(port.port)),
+    };
+    fix.test(&format!("/spec/ports/{index}/{field}"), value)
+}
+
+/// The command that does the same as a patch of one field of a port.
+pub(super) fn patch_command(service: &Service, index: usize, field: &str, value: &Value) -> String {
+    format!(
+        "kubectl -n {} patch service {} --type=json -p '[{{\"op\":\"add\",\"path\":\"/spec/ports/{index}/{field}\",\"value\":{value}}}]'",
+        service.meta.namespace, service.meta.name
+    )
+}
+
+/// How messages name a port of a Service: `port http (80/TCP) of Service shop/web`.
+pub(super) fn port_of(service: &Service, port: &ServicePort) -> String {
+    format!("port {} of Service `{}`", port.label(), service.meta)
+}

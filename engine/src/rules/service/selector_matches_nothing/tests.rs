@@ -1,0 +1,195 @@
+use super::RULE;
+use crate::{
+    model::Kind,
+    testkit::{check, check_page, check_with, fix_clears, forbid, lint},
+};
+
+fn service(selector: &str) -> String {
+    format!(
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: checkout, namespace: shop}}\nspec: {{selector: {selector}, ports: [{{port: 80, targetPort: 8080}}]}}\n"
+    )
+}
+
+fn deployment(name: &str, labels: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  selector: {{matchLabels: {labels}}}\n  template:\n    metadata: {{labels: {labels}}}\n    spec: {{containers: [{{name: c, image: c, ports: [{{containerPort: 8080}}]}}]}}\n"
+    )
+}
+
+#[test]
+fn the_page_holds() {
+    check_page(&RULE);
+}
+
+#[test]
+fn the_fix_selects_the_one_free_workload() {
+    let broken = service("{app: basket}") + &deployment("checkout", "{app: payment-service}");
+    let ran = lint(&broken);
+    assert_eq!(ran.one("SVC001").severity.as_str(), "error");
+    fix_clears(&broken, "SVC001");
+}
+
+#[test]
+fn two_free_workloads_give_no_patch() {
+    let ran = lint(
+        &(service("{app: basket}")
+            + &deployment("checkout-api", "{app: alpha}")
+            + &deployment("checkout-worker", "{app: omega}")),
+    );
+    assert!(
+        ran.one("SVC001")
+            .fixes
+            .iter()
+            .all(|fix| fix.patch.0.is_empty())
+    );
+}
+
+#[test]
+fn kics_4817_every_pair_counts_with_key_and_value() {
+    // One template has the first pair, another one the second; a third has the value under another key.
+    let ran = check(
+        &(service("{app: web, tier: backend}")
+            + &deployment("one", "{app: web, tier: front}")
+            + &deployment("two", "{app: jobs, tier: backend}")
+            + &deployment("three", "{tier: web, app: backend}")),
+    );
+    assert_eq!(ran.of("SVC001").len() + ran.of("SVC002").len(), 1);
+    lint(
+        &(service("{app: web, tier: backend}")
+            + &deployment("checkout", "{app: web, tier: backend, extra: x}")),
+    )
+    .none("SVC001")
+    .none("SVC002");
+}
+
+#[test]
+fn kube_linter_746_no_selector_is_no_wrong_selector() {
+    lint(&(service("{}") + &deployment("web", "{app: web}"))).none("SVC001");
+}
+
+#[test]
+fn kube_linter_848_runtime_labels_are_not_compared() {
+    lint(&(service("{statefulset.kubernetes.io/pod-name: db-0}") + &deployment("db", "{app: db}")))
+        .none("SVC001")
+        .skipped("SVC001", "controllers set");
+    lint(
+        &(service("{app: db, statefulset.kubernetes.io/pod-name: db-0}")
+            + &deployment("db", "{app: db}")),
+    )
+    .none("SVC001");
+}
+
+#[test]
+fn external_names_select_nothing_on_purpose() {
+    lint(
+        &(service("{app: basket}").replace(
+            "spec: {",
+            "spec: {type: ExternalName, externalName: example.test, ",
+        ) + &deployment("checkout", "{app: checkout}")),
+    )
+    .none("SVC001");
+}
+
+#[test]
+fn rollouts_experiments_and_knative_count_by_shape() {
+    let rollout = deployment("checkout", "{app: basket}")
+        .replace("apps/v1", "argoproj.io/v1alpha1")
+        .replace("Deployment", "Rollout");
+    lint(&(service("{app: basket}") + &rollout)).none("SVC001");
+    let preview = "  strategy: {canary: {steps: [{experiment: {templates: [{specRef: canary, metadata: {labels: {app: preview}}}]}}]}}\n";
+    lint(&(service("{app: preview}") + &rollout + preview)).none("SVC001");
+    lint(&(service("{app: other}") + &rollout + preview)).one("SVC001");
+}
+
+#[test]
+fn an_owner_or_a_label_of_an_operator_leaves_context_only() {
+    let owned = service("{app: basket}").replace(
+        "namespace: shop}",
+        "namespace: shop, ownerReferences: [{apiVersion: x/v1, kind: Database, name: d, uid: u}]}",
+    );
+    let ran = lint(&(owned + &deployment("checkout", "{app: checkout}")));
+    assert_eq!(ran.one("SVC001").severity.as_str(), "info");
+    // A leader label that nothing declares.
+    let ran = lint(
+        &(service("{app: checkout, ovn-nb-leader: 'true'}")
+            + &deployment("checkout", "{app: checkout}")),
+    );
+    let finding = ran.one("SVC001");
+    assert_eq!(finding.severity.as_str(), "info");
+    assert_eq!(finding.confidence.as_str(), "hint");
+    ran.none("SVC002");
+}
+
+#[test]
+fn in_files_a_namespace_without_workloads_proves_nothing() {
+    let elsewhere = deployment("web", "{app: web}").replace("shop", "other");
+    lint(&(service("{app: basket}") + &elsewhere))
+        .none("SVC001")
+        .skipped("SVC001", "not in this input");
+    // On a cluster it does.
+    check(&(service("{app: basket}") + &deployment("web", "{app: web}"))).one("SVC001");
+}
+
+#[test]
+fn in_files_a_workload_without_a_namespace_may_be_the_one() {
+    let implied = deployment("checkout", "{app: basket}").replace(", namespace: shop", "");
+    lint(&(service("{app: basket}") + &implied + &deployment("web", "{app: web}")))
+        .none("SVC001")
+        .skipped("SVC001", "namespace not stated");
+}
+
+#[test]
+fn in_files_it_is_a_warning_when_every_workload_is_taken() {
+    let taken = deployment("web", "{app: web}")
+        + &service("{app: web}").replace("name: checkout", "name: web");
+    let ran = lint(&(service("{app: basket}") + &taken));
+    assert_eq!(ran.one("SVC001").severity.as_str(), "warning");
+    let ran = check(&(service("{app: basket}") + &taken));
+    assert_eq!(ran.one("SVC001").severity.as_str(), "error");
+}
+
+#[test]
+fn a_workload_at_zero_is_another_rule() {
+    let zero = deployment("checkout", "{app: basket}").replace("spec:\n", "spec:\n  replicas: 0\n");
+    check(&(service("{app: basket}") + &zero)).none("SVC001");
+    // The ReplicaSet of a Rollout, which no list of known kinds shows.
+    let set = deployment("checkout-abc", "{app: basket}")
+        .replace("Deployment", "ReplicaSet")
+        .replace("spec:\n", "spec:\n  replicas: 0\n")
+        .replace(
+            "namespace: shop}",
+            "namespace: shop, ownerReferences: [{apiVersion: argoproj.io/v1alpha1, kind: Rollout, name: checkout, uid: u, controller: true}]}",
+        );
+    check(&(service("{app: basket}") + &set))
+        .none("SVC001")
+        .skipped("SVC001", "has none now");
+}
+
+#[test]
+fn finished_and_terminating_pods_are_another_rule() {
+    let pod = |rest: &str, status: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop, labels: {{app: basket}}{rest}}}\nspec: {{containers: [{{name: c, image: c}}]}}\nstatus: {{phase: {status}}}\n"
+        )
+    };
+    check(&(service("{app: basket}") + &pod("", "Failed"))).none("SVC001");
+    let gone = pod(", deletionTimestamp: '2026-01-01T11:59:50Z'", "Running");
+    check(&(service("{app: basket}") + &gone)).none("SVC001");
+}
+
+#[test]
+fn radar_846_what_could_not_be_listed_is_not_missing() {
+    let yaml = service("{app: basket}") + &deployment("checkout", "{app: checkout}");
+    for kind in [Kind::Pod, Kind::Deployment] {
+        check_with(&yaml, |builder| forbid(builder, kind))
+            .none("SVC001")
+            .none("SVC002")
+            .unknown("SVC001", "forbidden");
+    }
+}
+
+#[test]
+fn two_variants_never_accuse_each_other() {
+    let variant = service("{app: basket}") + &service("{app: checkout}");
+    lint(&(variant + &deployment("checkout", "{app: checkout}"))).quiet("SVC001");
+}

@@ -1,0 +1,56 @@
+//! `lint`: the rules on manifests.
+
+use std::time::Instant;
+
+use netdoctor_engine::rule::Surface;
+use netdoctor_engine::run::run as run_rules;
+
+use super::judge::{Judge, clock, deliver, names};
+use crate::cli::LintArgs;
+use crate::outcome::{Mode, Outcome, Spec};
+use crate::settings::Settings;
+use crate::source::files;
+
+/// Reads, judges, prints.
+pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
+    let started = Instant::now();
+    let judge = Judge::new(&args.report, args.facts.as_deref(), settings)?;
+    let namespace = args.global.connection.namespace.clone();
+    let input = files::read(files::Request {
+        paths: args.inputs().cloned().collect(),
+        recursive: args.recursive,
+        kustomize: args.kustomize.clone(),
+        kubectl: settings.kubectl.clone(),
+        exclude: judge.exclude_paths.clone(),
+        namespace: namespace.clone().unwrap_or_else(|| "default".into()),
+        facts: judge.facts.clone(),
+    })?;
+    let now = clock(&args.report, input.clock);
+    let rules = judge.rules(Surface::Lint);
+    let report = run_rules(&rules, &input.snapshot, &judge.config, now, Surface::Lint);
+    let spec = Spec {
+        mode: Mode::Lint,
+        context: None,
+        namespace,
+        selector: None,
+        targets: Vec::new(),
+        inputs: names(args.inputs().chain(&args.kustomize)),
+        fail_on: judge.fail_on,
+        min_severity: judge.min_severity,
+        strict: args.report.strict,
+        demo: None,
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    let outcome = Outcome::new(
+        &report,
+        spec,
+        &input.sources,
+        input.problems,
+        input.notes,
+        seconds,
+    );
+    let code = deliver(&outcome, &args.report.output, &judge.warnings, settings)?;
+    // The process ends here: giving back every object one by one would only take time.
+    std::mem::forget((outcome, input.snapshot));
+    Ok(code)
+}
