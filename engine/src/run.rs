@@ -111,8 +111,11 @@ impl<'c, 'a> Runner<'c, 'a> {
                         workload.kind(),
                         workload.meta(),
                         workload.reference(),
-                        |cx, report| {
-                            f(cx, workload, report);
+                        |cx, report| match cx.patched_container(workload) {
+                            Some(container) => report.skip(format!(
+                                "a patch, not an object: container `{container}` has no image; lint what kustomize builds (-k)"
+                            )),
+                            None => f(cx, workload, report),
                         },
                     );
                 }
