@@ -200,6 +200,15 @@ impl<'a> Context<'a> {
             .find(|maker| maker.may_reach(namespace, implied))
     }
 
+    /// Files only: a container without an image is no object for the API server, but a patch of one: what it leaves out
+    /// (ports, labels, strategy) stands elsewhere. The name of that container.
+    pub fn patched_container(&self, workload: Workload<'a>) -> Option<&'a str> {
+        let in_file = matches!(workload.meta().origin, crate::model::Origin::File { .. });
+        let mut containers = workload.spec().containers.iter();
+        let container = containers.find(|container| in_file && container.image.is_empty())?;
+        Some(&container.name)
+    }
+
     /// Files only: something of the input installs an application from elsewhere, cluster-wide objects included.
     pub fn installer(&self) -> Option<&'a crate::model::Maker> {
         let makers = &self.snapshot.makers;

@@ -189,10 +189,26 @@ impl<'c, 'a> Runner<'c, 'a> {
             let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
             for (rule, check) in &checks {
                 if let Check::Workload(f) = check {
-                    self.subject(rule, &judged, |cx, report| f(cx, *workload, report));
+                    self.workload(rule, &judged, *workload, *f);
                 }
             }
         }
+    }
+
+    /// A strategic-merge patch among manifests looks like a workload and is none.
+    pub(crate) fn workload(
+        &mut self,
+        rule: &'static Rule,
+        judged: &Judged<'_>,
+        workload: Workload<'a>,
+        f: for<'x> fn(&Context<'x>, Workload<'x>, &mut Reporter),
+    ) {
+        self.subject(rule, judged, |cx, report| match cx.patched_container(workload) {
+            Some(container) => report.skip(format!(
+                "a patch, not an object: container `{container}` has no image; lint what kustomize builds (-k)"
+            )),
+            None => f(cx, workload, report),
+        });
     }
 
     fn over<T: Stored>(

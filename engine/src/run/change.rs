@@ -167,7 +167,7 @@ impl<'a> Runner<'_, 'a> {
             (Check::Service(f), Subject::Service(service)) => self.one(rule, service, f),
             (Check::Workload(f), Subject::Workload(workload)) => {
                 let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
-                self.subject(rule, &judged, |cx, report| f(cx, workload, report));
+                self.workload(rule, &judged, workload, f);
             }
             (Check::Pod(f), Subject::Workload(Workload::Pod(pod))) => self.one::<Pod>(rule, pod, f),
             (Check::Ingress(f), Subject::Ingress(ingress)) => self.one(rule, ingress, f),
