@@ -193,3 +193,10 @@ fn two_variants_never_accuse_each_other() {
     let variant = service("{app: basket}") + &service("{app: checkout}");
     lint(&(variant + &deployment("checkout", "{app: checkout}"))).quiet("SVC001");
 }
+
+/// Nothing makes pods here, so nothing labels them later either.
+#[test]
+fn on_a_cluster_a_namespace_without_workloads_is_no_excuse() {
+    let ran = check(&service("{app: basket}"));
+    assert_eq!(ran.one("SVC001").severity.as_str(), "error");
+}
