@@ -851,6 +851,7 @@ impl Reporter {
             fixes: Vec::new(),
             because: Vec::new(),
             lookups: Vec::new(),
+            shared: None,
             explained_by: None,
             explains: Vec::new(),
             fingerprint: String::new(),

@@ -145,7 +145,7 @@ pub struct Label {
 pub enum Lookup {
     /// One object.
     Object(Kind, Text, Text),
-    /// All objects of a kind in a namespace.
+    /// All objects of a kind in a namespace, or of the whole cluster where the namespace is empty.
     All(Kind, Text),
 }
 
@@ -183,6 +183,8 @@ pub struct Finding {
     pub fixes: Vec<Fix>,
     /// What would explain it.
     pub because: Vec<Because>,
+    /// What the replicas of one workload have in common. Where nothing else explains them, the first speaks for all.
+    pub shared: Option<(ObjectRef, String)>,
     /// What to read again before it is reported live.
     pub lookups: Vec<Lookup>,
     /// Fingerprint of the finding that explains it.
@@ -257,6 +259,12 @@ impl Finding {
         self
     }
 
+    /// The same thing happens to other pods of `owner`: findings of one rule that agree in both are one headline.
+    pub fn shared_by(&mut self, owner: ObjectRef, what: impl Into<String>) -> &mut Self {
+        self.shared = Some((owner, what.into()));
+        self
+    }
+
     /// Read this object again before reporting.
     pub fn looked_for(&mut self, kind: Kind, namespace: &str, name: &str) -> &mut Self {
         self.lookups
@@ -264,7 +272,7 @@ impl Finding {
         self
     }
 
-    /// Read all objects of a kind again before reporting.
+    /// Read all objects of a kind again before reporting; an empty namespace means everywhere.
     pub fn looked_through(&mut self, kind: Kind, namespace: &str) -> &mut Self {
         self.lookups.push(Lookup::All(kind, namespace.into()));
         self

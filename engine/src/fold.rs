@@ -1,7 +1,11 @@
 //! Root causes: every finding that another one explains is folded under it, so that each cause is one headline.
 
-use crate::{finding::Finding, model::ObjectRef};
-use std::collections::HashMap;
+use crate::{
+    finding::Finding,
+    model::ObjectRef,
+    rule::{Confidence, Severity},
+};
+use std::collections::{HashMap, hash_map::Entry};
 
 /// Puts findings into the order of a report.
 pub(crate) fn sort(findings: &mut [Finding]) {
@@ -22,7 +26,9 @@ pub(crate) fn fold(findings: &mut [Finding]) {
         .enumerate()
         .map(|(index, finding)| cause(index, finding, &about))
         .collect();
-    let causes = without_cycles(causes);
+    let mut causes = without_cycles(causes);
+    under_first_replica(findings, &mut causes);
+    raise(findings, &causes);
     for (index, cause) in causes.iter().enumerate() {
         let Some(cause) = *cause else { continue };
         findings[index].explained_by = Some(findings[cause].fingerprint.clone());
@@ -32,6 +38,43 @@ pub(crate) fn fold(findings: &mut [Finding]) {
     for finding in findings.iter_mut() {
         finding.explains.sort();
         finding.explains.dedup();
+    }
+    findings.sort_by_cached_key(order);
+}
+
+/// What happens to several replicas in the same way and has no cause here is one headline: that of the first.
+fn under_first_replica(findings: &[Finding], causes: &mut [Option<usize>]) {
+    let mut first = HashMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        let (Some(shared), None) = (&finding.shared, causes[index]) else {
+            continue;
+        };
+        let key = (finding.rule.code, finding.case, finding.severity, shared);
+        // The first has no cause, so no link made here closes a circle.
+        match first.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(index);
+            }
+            Entry::Occupied(entry) => causes[index] = Some(*entry.get()),
+        }
+    }
+}
+
+/// A cause is as bad as the worst that it explains, so that the headline, the counts and the exit code agree. A hint
+/// is never an error, whatever hangs below it.
+fn raise(findings: &mut [Finding], causes: &[Option<usize>]) {
+    for start in 0..findings.len() {
+        let severity = findings[start].severity;
+        let mut at = start;
+        while let Some(cause) = causes[at] {
+            let finding = &mut findings[cause];
+            let most = match finding.confidence {
+                Confidence::Hint => Severity::Warning,
+                _ => Severity::Error,
+            };
+            finding.severity = finding.severity.max(severity.min(most));
+            at = cause;
+        }
     }
 }
 
@@ -92,3 +135,6 @@ fn without_cycles(mut causes: Vec<Option<usize>>) -> Vec<Option<usize>> {
     }
     causes
 }
+
+#[cfg(test)]
+mod tests;

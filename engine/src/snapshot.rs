@@ -64,9 +64,10 @@ macro_rules! objects {
             }
 
             fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
+                let everywhere = namespace.is_empty() && name.is_none();
                 $(self.$field.retain(|object| {
                     object.kind() != kind
-                        || *object.meta().namespace != *namespace
+                        || (!everywhere && *object.meta().namespace != *namespace)
                         || name.is_some_and(|name| *object.meta().name != *name)
                 });)*
             }
@@ -182,7 +183,7 @@ impl Builder {
         self.scope = namespace.map(Into::into);
     }
 
-    /// Takes objects out again: one name, or a whole namespace of a kind.
+    /// Takes objects out again: one name, or a kind in one namespace, or everywhere where the namespace is empty.
     pub fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
         self.objects.forget(kind, namespace, name);
     }
@@ -332,5 +333,36 @@ impl Snapshot {
             // Status-only kinds are never looked for in files.
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::decode;
+
+    #[test]
+    fn a_kind_is_forgotten_in_one_namespace_or_everywhere() {
+        let filled = || {
+            let mut builder = Builder::new(Source::Cluster);
+            for namespace in ["a", "b"] {
+                for name in ["web", "api"] {
+                    let json = format!(
+                        r#"{{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {{"name": "{name}", "namespace": "{namespace}"}}}}"#
+                    );
+                    builder.insert(decode::from_slice(Kind::Deployment, json.as_bytes()));
+                }
+            }
+            builder
+        };
+        let left = |namespace: &str, name: Option<&str>| {
+            let mut builder = filled();
+            builder.forget(Kind::Deployment, namespace, name);
+            builder.seal().objects.len()
+        };
+        assert_eq!(left("a", Some("web")), 3);
+        assert_eq!(left("a", None), 2);
+        assert_eq!(left("", None), 0);
+        assert_eq!(left("", Some("web")), 4);
     }
 }

@@ -89,7 +89,7 @@ async fn live(
     let (snapshot, date) = live::snapshot(&cluster, &request, progress).await?;
     let now: Timestamp = clock(&args.report, date);
     let mut report = run_rules(rules, &snapshot, &judge.config, now, Surface::Check);
-    let (snapshot, changed) = live::confirm(&cluster, snapshot, &report).await;
+    let (snapshot, changed) = live::confirm(&cluster, snapshot, &report, args.logs).await;
     if changed {
         report = run_rules(rules, &snapshot, &judge.config, now, Surface::Check);
     }

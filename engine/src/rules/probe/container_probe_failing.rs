@@ -127,24 +127,32 @@ fn report_failure(cx: &Context<'_>, pod: &Pod, failure: &Failure<'_>, report: &m
     let class = failure.event.and_then(|event| classify(&event.message));
     let why = class.map_or_else(String::new, |class| format!(": {}", class.describe()));
     let name = &failure.container.name;
+    let starting = starting(cx, failure);
+    let passed = !starting && !failure.failing && (pod.ready() || failure.field != "livenessProbe");
+    let fails = if passed {
+        "failed and passes again"
+    } else {
+        "fails"
+    };
     let finding = report.find(format!(
-        "the {kind} probe of container `{name}` in Pod `{}` fails{why}",
+        "the {kind} probe of container `{name}` in Pod `{}` {fails}{why}",
         pod.meta
     ));
     finding
         .key(format!("{name}/{}", failure.field))
         .at(&*failure.at, format!("ready is {}", failure.status.ready));
-    if starting(cx, failure) {
+    if starting {
         finding.case("starting").severity(Severity::Info);
         finding.note("the container is still inside the time it gets to start");
-    } else if !failure.failing && (pod.ready() || failure.field != "livenessProbe") {
+    } else if passed {
         finding.case("passed").severity(Severity::Info);
-        finding.note("it passes again");
     } else if failure.field == "readinessProbe" {
         finding.note("the Pod gets no traffic from Services until it passes");
     }
     evidence(cx, failure, class, finding);
     causes(cx, pod, failure, finding);
+    let owner = cx.place_to_fix(Workload::Pod(pod)).reference();
+    finding.shared_by(owner, format!("{kind} {name}{why}"));
     let (namespace, pod) = (&pod.meta.namespace, &pod.meta.name);
     let describe = format!("kubectl -n {namespace} describe pod {pod}");
     finding.fix(Fix::manual("read the last answer of the probe").command(describe));

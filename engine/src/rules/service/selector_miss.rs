@@ -125,7 +125,7 @@ fn analyse<'a>(cx: &Context<'a>, service: &'a Service, wanted: &Labels) -> Miss<
     let declared = |key: &str| sets.iter().any(|(labels, _)| labels.get(key).is_some());
     let undeclared = wanted
         .iter()
-        .filter(|(key, _)| !declared(key))
+        .filter(|(key, _)| !sets.is_empty() && !declared(key))
         .map(|(key, _)| key.to_owned())
         .collect();
     let mut best = u8::MAX;

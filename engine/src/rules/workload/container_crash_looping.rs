@@ -71,11 +71,15 @@ fn report_crash<'a>(cx: &Context<'a>, pod: &'a Pod, crash: &Crash<'a>, report: &
     finding.note(format!("{}{ago}", text::count(restarts, "restart")));
     if let Some(signature) = &signature {
         point(cx, pod, signature, finding);
+    } else if crash.last_words().is_some() {
+        finding.note("nothing in its last output is known to be about the network");
     } else if !crash.out_of_memory() {
         finding.note("its last output was not read (`--logs` reads it)");
     }
     backs(cx, pod, finding);
     causes(cx, pod, finding);
+    let owner = cx.place_to_fix(Workload::Pod(pod)).reference();
+    finding.shared_by(owner, format!("{name}: {reason}"));
     let command = format!(
         "kubectl -n {namespace} logs {} -c {name} --previous",
         pod.meta.name

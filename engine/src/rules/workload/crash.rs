@@ -29,7 +29,16 @@ impl Crash<'_> {
 
     /// What its last words say about the network.
     pub(in crate::rules) fn signature(&self) -> Option<Signature> {
-        signature(self.ended?.message.as_deref()?)
+        signature(self.last_words()?)
+    }
+
+    /// What it printed before it ended. Where the last end left no message, the end before it usually had the same.
+    pub(in crate::rules) fn last_words(&self) -> Option<&str> {
+        let ends = [self.ended, self.status.last_state.as_deref()];
+        ends.into_iter()
+            .flatten()
+            .find_map(|ended| ended.message.as_deref())
+            .filter(|message| !message.is_empty())
     }
 
     /// Why it crashes, as far as that is known.

@@ -64,6 +64,7 @@ fn check<'a>(cx: &Context<'a>, pod: &'a Pod, report: &mut Reporter) {
         finding.note(format!("it waits for {}", text::span(seconds)));
     }
     causes(cx, pod, &reasons, finding);
+    finding.shared_by(cx.place_to_fix(Workload::Pod(pod)).reference(), why);
     fixes(pod, &reasons, finding);
 }
 

@@ -34,6 +34,7 @@ pub(crate) async fn confirm(
     cluster: &Cluster,
     snapshot: Snapshot,
     report: &Report,
+    logs: bool,
 ) -> (Snapshot, bool) {
     let lookups = lookups(report);
     if lookups.is_empty() {
@@ -58,6 +59,10 @@ pub(crate) async fn confirm(
         }
         objects.into_iter().for_each(|any| builder.insert(any));
     }
+    if logs {
+        // Pods that were read again came without the words of their containers.
+        builder = super::logs::read(cluster, builder).await;
+    }
     (builder.seal(), true)
 }
 
@@ -66,7 +71,7 @@ fn lookups(report: &Report) -> BTreeSet<Lookup> {
         matches!(finding.rule.evidence, Evidence::Miss | Evidence::Contra)
             || !finding.lookups.is_empty()
     });
-    let mut lookups = BTreeSet::new();
+    let mut lookups: BTreeSet<Lookup> = BTreeSet::new();
     for finding in raced {
         lookups.extend(finding.lookups.iter().cloned());
         let subject = &finding.subject;
@@ -78,7 +83,12 @@ fn lookups(report: &Report) -> BTreeSet<Lookup> {
             ));
         }
     }
-    // A whole namespace covers its objects.
+    once(lookups)
+}
+
+/// Without what another lookup reads anyway.
+fn once(mut lookups: BTreeSet<Lookup>) -> BTreeSet<Lookup> {
+    // The cluster covers its namespaces, and a namespace its objects.
     let whole: BTreeSet<(Kind, Text)> = lookups
         .iter()
         .filter_map(|lookup| match lookup {
@@ -86,9 +96,13 @@ fn lookups(report: &Report) -> BTreeSet<Lookup> {
             Lookup::Object(..) => None,
         })
         .collect();
+    let everywhere = |kind: Kind| whole.contains(&(kind, Text::default()));
+    let covered = |kind: Kind, namespace: &Text| {
+        everywhere(kind) || whole.contains(&(kind, namespace.clone()))
+    };
     lookups.retain(|lookup| match lookup {
-        Lookup::All(..) => true,
-        Lookup::Object(kind, namespace, _) => !whole.contains(&(*kind, namespace.clone())),
+        Lookup::All(kind, namespace) => namespace.is_empty() || !everywhere(*kind),
+        Lookup::Object(kind, namespace, _) => !covered(*kind, namespace),
     });
     lookups
 }
@@ -123,5 +137,24 @@ async fn read(cluster: &Cluster, lookup: Lookup) -> Fresh {
         // The one answer that proves absence.
         Err(ApiError::NotFound { .. }) => Fresh::Objects(lookup, Vec::new()),
         Err(_) => Fresh::Unread,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_read_twice() {
+        let all = |namespace: &str| Lookup::All(Kind::Pod, namespace.into());
+        let one = |namespace: &str| Lookup::Object(Kind::Pod, namespace.into(), "web".into());
+        let set = BTreeSet::from;
+        assert_eq!(
+            once(set([all("a"), one("a"), one("b")])),
+            set([all("a"), one("b")])
+        );
+        assert_eq!(once(set([all(""), all("a"), one("b")])), set([all("")]));
+        let other = Lookup::All(Kind::Node, "".into());
+        assert_eq!(once(set([other.clone(), one("a")])), set([other, one("a")]));
     }
 }

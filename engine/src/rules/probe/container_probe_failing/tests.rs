@@ -59,7 +59,13 @@ fn k8sgpt_events_are_matched_by_uid_and_age() {
     check(&(ready.clone() + &event("p0", "11:59:00", REFUSED))).none("PRB002");
     check(&(ready.clone() + &event("p1", "11:00:00", REFUSED))).none("PRB002");
     let passed = check(&(ready + &event("p1", "11:59:00", REFUSED)));
-    assert_eq!(passed.one("PRB002").severity, Severity::Info);
+    let passed = passed.one("PRB002");
+    assert_eq!(passed.severity, Severity::Info);
+    assert!(
+        passed.message.contains("failed and passes again"),
+        "{}",
+        passed.message
+    );
 }
 
 #[test]

@@ -235,3 +235,10 @@ fn a_chart_beside_it_does_not_hide_a_workload_that_fits() {
     );
     assert_eq!(ran.one("SVC001").severity.as_str(), "error");
 }
+
+/// Nothing makes pods here, so nothing labels them later either.
+#[test]
+fn on_a_cluster_a_namespace_without_workloads_is_no_excuse() {
+    let ran = check(&service("{app: basket}"));
+    assert_eq!(ran.one("SVC001").severity.as_str(), "error");
+}

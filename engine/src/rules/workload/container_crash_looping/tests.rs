@@ -10,7 +10,7 @@ const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{port: 80}]}
+spec: {publishNotReadyAddresses: true, selector: {app: web}, ports: [{port: 80}]}
 ";
 
 fn pod(status: &str) -> String {
@@ -186,4 +186,22 @@ fn a_403_accuses_nobody_and_missing_services_only_soften() {
     ran.unknown("WKL001", "forbidden");
     let ran = check_with(&(crash("bye")), |b| forbid(b, Kind::Service));
     assert_eq!(severity(&ran), Severity::Info);
+}
+
+/// Between the end of a container and its back-off the kubelet shows the end as the present state, without what a log
+/// reader found about the one before.
+#[test]
+fn words_of_the_run_before_are_heard_while_the_container_is_down() {
+    let status = "restartCount: 3, state: {terminated: {exitCode: 1, reason: Error}}, lastState: {terminated: {exitCode: 1, reason: Error, message: 'listen tcp :7000: bind: address already in use'}}";
+    let ran = check(&(pod(status) + SERVICE));
+    let message = &ran.one("WKL001").message;
+    assert!(message.contains("7000"), "{message}");
+}
+
+#[test]
+fn words_that_were_read_and_tell_nothing_are_not_asked_for_again() {
+    let notes = |ran: &Ran| ran.one("WKL001").notes.join("\n");
+    assert!(!notes(&check(&(crash("bye") + SERVICE))).contains("--logs"));
+    let unread = crash("bye").replace("message: \"bye\"", "reason: Error");
+    assert!(notes(&check(&(unread + SERVICE))).contains("--logs"));
 }

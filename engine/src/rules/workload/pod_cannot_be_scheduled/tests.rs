@@ -10,7 +10,7 @@ const SERVICE: &str = "
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{port: 80}]}
+spec: {publishNotReadyAddresses: true, selector: {app: web}, ports: [{port: 80}]}
 ";
 
 fn pod(condition: &str) -> String {
