@@ -349,7 +349,7 @@ fn crowd() -> Option<&'static ApiServer> {
     static SERVER: OnceLock<Option<ApiServer>> = OnceLock::new();
     let server = SERVER.get_or_init(|| {
         let server = ApiServer::start(&Spec::default())?;
-        let crowd = server.namespace_called("crowd");
+        let namespace = server.namespace_called("crowd").to_string();
         let pod = |number: usize| {
             json!({
                 "apiVersion": "v1",
@@ -361,7 +361,7 @@ fn crowd() -> Option<&'static ApiServer> {
         let pods: Vec<Value> = (0..CROWD).map(pod).collect();
         server
             .rest()
-            .post_all(&format!("/api/v1/namespaces/{crowd}/pods"), &pods);
+            .post_all(&format!("/api/v1/namespaces/{namespace}/pods"), &pods);
         server.namespace_called("shop").apply_status(SHOP);
         Some(server)
     });
