@@ -190,16 +190,7 @@ impl<'c, 'a> Runner<'c, 'a> {
             let patched = self.context.patched_container(*workload);
             for (rule, check) in &checks {
                 if let Check::Workload(f) = check {
-<<<<<<< HEAD
                     self.workload(rule, &judged, *workload, *f);
-=======
-                    self.subject(rule, &judged, |cx, report| match patched {
-                        Some(container) => report.skip(format!(
-                            "a patch, not an object: container `{container}` has no image; lint what kustomize builds (-k)"
-                        )),
-                        None => f(cx, *workload, report),
-                    });
->>>>>>> hunt
                 }
             }
         }
