@@ -187,7 +187,6 @@ impl<'c, 'a> Runner<'c, 'a> {
             .step_by(self.share.of)
         {
             let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
-            let patched = self.context.patched_container(*workload);
             for (rule, check) in &checks {
                 if let Check::Workload(f) = check {
                     self.workload(rule, &judged, *workload, *f);
