@@ -33,8 +33,8 @@ pub(crate) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<u8> {
 }
 
 fn find(name: &str) -> Result<&'static Scenario, super::Usage> {
-    let named = SCENARIOS.iter().find(|scenario| scenario.name == name);
-    named.ok_or_else(|| {
+    let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| {
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
         super::Usage(format!(
             "error: there is no scenario {name:?}; there are {}",

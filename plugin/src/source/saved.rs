@@ -27,7 +27,7 @@ pub(crate) fn read(
         return bundle::read(&text, namespace, facts)
             .map_err(|error| anyhow::anyhow!("error: {}: {error}", file.name));
     }
-    raw_lists(&files, namespace, facts)
+    Ok(raw_lists(&files, namespace, facts))
 }
 
 fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<SourceFile>> {
@@ -75,11 +75,7 @@ fn file(path: &Path) -> anyhow::Result<SourceFile> {
 
 /// A raw list does not say what was asked for: a kind without any object is a gap, never proof of absence. Namespaced
 /// kinds count as listed everywhere when the input holds objects of more than one namespace.
-fn raw_lists(
-    files: &[SourceFile],
-    namespace: Option<&str>,
-    facts: StatedFacts,
-) -> anyhow::Result<Input> {
+fn raw_lists(files: &[SourceFile], namespace: Option<&str>, facts: StatedFacts) -> Input {
     let mut builder = Builder::new(Source::Cluster);
     builder.state(facts);
     builder.scope(namespace);
@@ -117,13 +113,13 @@ fn raw_lists(
         "a raw list does not say what was asked for: kinds without any object were not checked"
             .to_owned(),
     ];
-    Ok(Input {
+    Input {
         snapshot: builder.seal(),
         sources: Sources::default(),
         problems,
         notes,
         clock: None,
-    })
+    }
 }
 
 fn coverage(
