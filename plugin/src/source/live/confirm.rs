@@ -148,13 +148,16 @@ mod tests {
     fn nothing_is_read_twice() {
         let all = |namespace: &str| Lookup::All(Kind::Pod, namespace.into());
         let one = |namespace: &str| Lookup::Object(Kind::Pod, namespace.into(), "web".into());
-        let set = BTreeSet::from;
+        let set = |lookups: &[Lookup]| lookups.iter().cloned().collect::<BTreeSet<_>>();
         assert_eq!(
-            once(set([all("a"), one("a"), one("b")])),
-            set([all("a"), one("b")])
+            once(set(&[all("a"), one("a"), one("b")])),
+            set(&[all("a"), one("b")])
         );
-        assert_eq!(once(set([all(""), all("a"), one("b")])), set([all("")]));
+        assert_eq!(once(set(&[all(""), all("a"), one("b")])), set(&[all("")]));
         let other = Lookup::All(Kind::Node, "".into());
-        assert_eq!(once(set([other.clone(), one("a")])), set([other, one("a")]));
+        assert_eq!(
+            once(set(&[other.clone(), one("a")])),
+            set(&[other, one("a")])
+        );
     }
 }
