@@ -14,7 +14,11 @@ use crate::{
     snapshot::{Absence, Group, Snapshot, Source, Stored},
 };
 use jiff::Timestamp;
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
 
 /// A change that is being judged: what an admission request carries.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +41,11 @@ pub struct Context<'a> {
     pub surface: Surface,
     change: Change<'a>,
     tainted: RefCell<Option<String>>,
+    /// The backends of the Service that was asked about last: all rules about a Service run one after the other.
+    last_backends: RefCell<(usize, Vec<Workload<'a>>)>,
+    /// Namespaces by selector: policies repeat the same few selectors.
+    pub(crate) namespaces:
+        RefCell<HashMap<LabelSelector, Rc<crate::policy::namespaces::Namespaces<'a>>>>,
 }
 
 impl<'a> Context<'a> {
@@ -54,6 +63,8 @@ impl<'a> Context<'a> {
             surface,
             change,
             tainted: RefCell::new(None),
+            last_backends: RefCell::default(),
+            namespaces: RefCell::default(),
         }
     }
 
@@ -175,6 +186,35 @@ impl<'a> Context<'a> {
             })
     }
 
+    /// Files only: what may make pods and Services in the namespace of this object, without being among them: a chart, a
+    /// custom resource of an operator.
+    pub fn maker_for(&self, subject: &Meta) -> Option<&'a crate::model::Maker> {
+        self.maker_in(&subject.namespace, subject.namespace_implied)
+    }
+
+    /// [`Context::maker_for`] for a namespace that an object names. `implied`: nobody stated it.
+    pub fn maker_in(&self, namespace: &str, implied: bool) -> Option<&'a crate::model::Maker> {
+        let makers = &self.snapshot.makers;
+        makers
+            .iter()
+            .find(|maker| maker.may_reach(namespace, implied))
+    }
+
+    /// Files only: a container without an image is no object for the API server, but a patch of one: what it leaves out
+    /// (ports, labels, strategy) stands elsewhere. The name of that container.
+    pub fn patched_container(&self, workload: Workload<'a>) -> Option<&'a str> {
+        let in_file = matches!(workload.meta().origin, crate::model::Origin::File { .. });
+        let mut containers = workload.spec().containers.iter();
+        let container = containers.find(|container| in_file && container.image.is_empty())?;
+        Some(&container.name)
+    }
+
+    /// Files only: something of the input installs an application from elsewhere, cluster-wide objects included.
+    pub fn installer(&self) -> Option<&'a crate::model::Maker> {
+        let makers = &self.snapshot.makers;
+        makers.iter().find(|maker| maker.installs)
+    }
+
     /// Pods (not finished, not being deleted) that carry every pair.
     pub fn selected_pods(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
         let groups = self.snapshot.index.groups_with(namespace, pairs);
@@ -222,7 +262,15 @@ impl<'a> Context<'a> {
         if !service.selects_pods() {
             return Vec::new();
         }
-        let backends = self.workloads_with(&service.meta.namespace, &service.selector);
+        let address = std::ptr::from_ref(service).addr();
+        let mut last = self.last_backends.borrow_mut();
+        if last.0 != address {
+            *last = (
+                address,
+                self.workloads_with(&service.meta.namespace, &service.selector),
+            );
+        }
+        let backends = last.1.clone();
         for backend in &backends {
             self.consult(backend.meta(), backend.kind());
         }
@@ -239,11 +287,17 @@ impl<'a> Context<'a> {
             !matches!(controller.kind(), Kind::Job | Kind::CronJob) || !self.on_cluster()
         });
         let mut found: Vec<Workload<'a>> = Vec::new();
-        let covered: Vec<ObjectRef> = pods
-            .iter()
-            .filter_map(|pod| self.top_owner(&pod.meta))
-            .map(Object::reference)
-            .collect();
+        let mut owners: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let mut covered: Vec<ObjectRef> = Vec::new();
+        for pod in &pods {
+            // The pods of a ReplicaSet share their owner.
+            let Some(owner) = pod.meta.controller() else {
+                continue;
+            };
+            if owners.insert((&owner.kind, &owner.name)) {
+                covered.extend(self.top_owner(&pod.meta).map(Object::reference));
+            }
+        }
         found.extend(
             without_pods
                 .filter(|controller| !covered.contains(&controller.reference()))
@@ -649,7 +703,10 @@ impl<'a> Context<'a> {
     }
 
     /// Where a fix belongs: the topmost controller of a pod, else the pod.
-    pub fn place_to_fix(&self, workload: Workload<'a>) -> Workload<'a> {
+    pub fn place_to_fix<'w>(&self, workload: Workload<'w>) -> Workload<'w>
+    where
+        'a: 'w,
+    {
         match workload {
             Workload::Pod(pod) => self
                 .top_owner(&pod.meta)
@@ -659,7 +716,7 @@ impl<'a> Context<'a> {
     }
 
     /// A mesh injects a sidecar into these pods, which may add ports: labels and annotations of the pods, labels and
-    /// annotations of their namespace (Istio, Linkerd, Kuma, Consul).
+    /// annotations of their namespace (Istio, Linkerd, Kuma, Consul, Dapr).
     pub fn mesh_injects(&self, workload: Workload<'_>) -> bool {
         let (labels, annotations) = (workload.pod_labels(), workload.pod_annotations());
         let pod = labels
@@ -672,6 +729,7 @@ impl<'a> Context<'a> {
         if pod == Some("true")
             || matches!(linkerd, Some("enabled" | "ingress"))
             || annotations.get("consul.hashicorp.com/connect-inject") == Some("true")
+            || annotations.get("dapr.io/enabled") == Some("true")
             || labels.get("kuma.io/sidecar-injection") == Some("enabled")
             || workload
                 .spec()
@@ -755,7 +813,7 @@ pub(crate) fn unreadable(kind: Kind, meta: &Meta, pointer: &str, message: &str) 
 /// Collects what a rule has to say about one subject.
 pub struct Reporter {
     rule: &'static Rule,
-    subject: ObjectRef,
+    subject: Rc<ObjectRef>,
     severity: Severity,
     pub(crate) findings: Vec<Finding>,
     pub(crate) unknown: Vec<String>,
@@ -764,7 +822,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub(crate) fn new(rule: &'static Rule, subject: ObjectRef, severity: Severity) -> Self {
+    pub(crate) fn new(rule: &'static Rule, subject: Rc<ObjectRef>, severity: Severity) -> Self {
         Self {
             rule,
             subject,
@@ -785,7 +843,7 @@ impl Reporter {
             case: None,
             severity: self.severity,
             confidence: self.rule.confidence,
-            subject: self.subject.clone(),
+            subject: ObjectRef::clone(&self.subject),
             key: String::new(),
             message: message.into(),
             notes: Vec::new(),

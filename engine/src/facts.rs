@@ -270,7 +270,9 @@ fn dns_services(snapshot: &Snapshot) -> Vec<(Text, Text)> {
         .in_namespace("kube-system")
         .iter()
         .filter(|service| {
-            service.meta.labels.get("k8s-app") == Some("kube-dns")
+            (service.meta.labels.get("k8s-app") == Some("kube-dns")
+                // The label is a convention, the name is what kubeadm and every client of it look for.
+                || &*service.meta.name == "kube-dns")
             // NodeLocal DNSCache's way past itself to the same pods.
             && &*service.meta.name != "kube-dns-upstream"
         });

@@ -7,10 +7,15 @@ use crate::{
 };
 use std::collections::{HashMap, hash_map::Entry};
 
+/// Puts findings into the order of a report.
+pub(crate) fn sort(findings: &mut [Finding]) {
+    findings.sort_by_cached_key(order);
+}
+
 /// Sets `explained_by` and `explains`, and sorts: headlines by severity, each followed by what it explains.
 pub(crate) fn fold(findings: &mut [Finding]) {
     let mut about: HashMap<(&'static str, ObjectRef), usize> = HashMap::new();
-    findings.sort_by_cached_key(order);
+    sort(findings);
     for (index, finding) in findings.iter().enumerate() {
         about
             .entry((finding.rule.code, unplaced(&finding.subject)))

@@ -15,6 +15,8 @@ pub mod endpoints;
 pub mod facts;
 pub mod finding;
 mod fold;
+#[cfg(any(test, feature = "testkit"))]
+pub mod fuzzing;
 pub mod ingress;
 pub mod load;
 pub mod manifest;

@@ -71,7 +71,11 @@ fn object(
     let mut loaded = Loaded::default();
     match decode::from_value(value, origin) {
         Ok(mut any) => {
-            loaded.objects += 1;
+            if matches!(any, Any::Maker(_)) {
+                loaded.unread += 1;
+            } else {
+                loaded.objects += 1;
+            }
             let namespaced = any.kind().namespaced();
             let meta = any.meta_mut();
             if !namespaced {

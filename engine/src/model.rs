@@ -20,6 +20,7 @@ mod cluster;
 mod config;
 mod gateway;
 mod kind;
+mod maker;
 mod mentions;
 mod meta;
 mod network_settings;
@@ -35,6 +36,7 @@ pub use cluster::{Address, Event, Namespace, Node, ServiceCidr, Taint};
 pub use config::{ConfigMap, Secret};
 pub use gateway::{CertificateReference, Gateway, IngressRoute, Listener, OpaquePolicy};
 pub use kind::Kind;
+pub use maker::Maker;
 pub use mentions::Mentions;
 pub(crate) use mentions::{TELLTALES, names_a_credential};
 pub use meta::{

@@ -14,9 +14,14 @@ use serde_json::{Map, Value, json};
 /// The redacted form of one object. It decodes into the same view as the object itself, except that free texts are
 /// scrubbed.
 pub fn redact(kind: Kind, object: &Value) -> Value {
+    // A list of names says of every item that it is a PartialObjectMetadata.
+    let whole = object
+        .pointer("/kind")
+        .is_none_or(|name| name != "PartialObjectMetadata");
+    let stated = |field: &str| object.get(field).filter(|_| whole).cloned();
     let mut kept = json!({
-        "apiVersion": object.get("apiVersion").cloned().unwrap_or_else(|| kind.api_version().into()),
-        "kind": object.get("kind").cloned().unwrap_or_else(|| kind.name().into()),
+        "apiVersion": stated("apiVersion").unwrap_or_else(|| kind.api_version().into()),
+        "kind": stated("kind").unwrap_or_else(|| kind.name().into()),
         "metadata": metadata(object.get("metadata")),
     });
     for path in paths(kind) {

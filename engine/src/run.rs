@@ -18,22 +18,51 @@ use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
 };
 
-/// Runs every selected rule over the whole snapshot.
-pub fn run(
+/// Snapshots smaller than this are judged faster than threads start.
+const SHARED_FROM: usize = 5_000;
+
+/// Runs every selected rule over the whole snapshot. Subjects of a large one are shared between the cores; the report
+/// does not depend on how.
+pub fn run<'s>(
     rules: &[&'static Rule],
-    snapshot: &Snapshot,
-    config: &Config,
+    snapshot: &'s Snapshot,
+    config: &'s Config,
     now: Timestamp,
     surface: Surface,
 ) -> Report {
-    let context = Context::new(snapshot, config, now, surface, Change::default());
-    let mut runner = Runner::new(&context, rules);
-    for rule in runner.selected.clone() {
-        runner.rule(rule);
-    }
-    runner.finish()
+    let context = || Context::new(snapshot, config, now, surface, Change::default());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let of = if snapshot.objects.len() < SHARED_FROM {
+        1
+    } else {
+        cores
+    };
+    let own = context();
+    let workloads = top_level_workloads(&own);
+    let judge = |context: &Context<'s>, number: usize| {
+        let mut runner = Runner::new(context, rules);
+        runner.share = Share { number, of };
+        runner.all(&workloads);
+        runner.outcomes
+    };
+    let outcomes = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..of)
+            .map(|number| scope.spawn(move || judge(&context(), number)))
+            .collect();
+        let mut outcomes = judge(&own, 0);
+        for other in others {
+            // Rules are caught one by one: a worker that panicked is a defect of the runner itself.
+            let other = other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            outcomes.absorb(other);
+        }
+        outcomes
+    });
+    outcomes.finish(&own)
 }
 
 /// Code, outcome and reason: what makes two outcomes the same entry of a report.
@@ -41,14 +70,48 @@ type Reason = (&'static str, NoVerdict, String);
 /// The first subject, how many there are, and the severity that a finding would have had.
 type Shared = (Option<ObjectRef>, usize, Severity);
 
-/// Collects outcomes while rules run.
-pub(crate) struct Runner<'c, 'a> {
-    context: &'c Context<'a>,
-    pub(crate) selected: Vec<&'static Rule>,
+/// What rules said so far.
+#[derive(Default)]
+pub(crate) struct Outcomes {
     findings: Vec<Finding>,
     not_checked: BTreeMap<Reason, Shared>,
     counts: BTreeMap<&'static str, RuleCount>,
 }
+
+/// Every how-many-th subject a runner judges, beginning with which.
+#[derive(Clone, Copy)]
+struct Share {
+    number: usize,
+    of: usize,
+}
+
+/// One object to judge, with its reference made once for all rules.
+pub(crate) struct Judged<'m> {
+    kind: Kind,
+    meta: &'m Meta,
+    reference: Rc<ObjectRef>,
+}
+
+impl<'m> Judged<'m> {
+    pub(crate) fn new(kind: Kind, meta: &'m Meta, reference: ObjectRef) -> Self {
+        Self {
+            kind,
+            meta,
+            reference: Rc::new(reference),
+        }
+    }
+}
+
+/// Runs rules and collects what they say.
+pub(crate) struct Runner<'c, 'a> {
+    context: &'c Context<'a>,
+    pub(crate) selected: Vec<&'static Rule>,
+    share: Share,
+    pub(crate) outcomes: Outcomes,
+}
+
+/// The function of a rule for one view.
+type Judge<T> = for<'x> fn(&Context<'x>, &'x T, &mut Reporter);
 
 impl<'c, 'a> Runner<'c, 'a> {
     pub(crate) fn new(context: &'c Context<'a>, rules: &[&'static Rule]) -> Self {
@@ -57,93 +120,125 @@ impl<'c, 'a> Runner<'c, 'a> {
             .copied()
             .filter(|rule| rule.runs_on(context.surface) && context.config.selects(rule))
             .collect();
-        let counts = selected
-            .iter()
-            .map(|rule| {
-                (
-                    rule.code,
-                    RuleCount {
-                        rule,
-                        ok: 0,
-                        violated: 0,
-                        unknown: 0,
-                        skipped: 0,
-                    },
-                )
-            })
-            .collect();
+        let zero = |rule: &&'static Rule| {
+            (
+                rule.code,
+                RuleCount {
+                    rule,
+                    ok: 0,
+                    violated: 0,
+                    unknown: 0,
+                    skipped: 0,
+                },
+            )
+        };
+        let counts = selected.iter().map(zero).collect();
+        let outcomes = Outcomes {
+            counts,
+            ..Outcomes::default()
+        };
         Self {
             context,
             selected,
-            findings: Vec::new(),
-            not_checked: BTreeMap::new(),
-            counts,
+            share: Share { number: 0, of: 1 },
+            outcomes,
         }
     }
 
-    fn rule(&mut self, rule: &'static Rule) {
-        for check in rule.on {
-            self.subjects(rule, *check);
+    /// Subject by subject rather than rule by rule: what rules look up about one subject is still at hand then.
+    fn all(&mut self, workloads: &[Workload<'a>]) {
+        let checks: Vec<(&'static Rule, Check)> = self
+            .selected
+            .iter()
+            .flat_map(|rule| rule.on.iter().map(|check| (*rule, *check)))
+            .collect();
+        if self.share.number == 0 {
+            for (rule, check) in &checks {
+                self.gaps_of_subjects(rule, *check);
+            }
         }
-    }
-
-    fn subjects(&mut self, rule: &'static Rule, check: Check) {
-        self.gaps_of_subjects(rule, check);
-        match check {
-            Check::Service(f) => self.each(rule, f),
-            Check::Pod(f) => self.each(rule, f),
-            Check::EndpointSlice(f) => self.each(rule, f),
-            Check::Autoscaler(f) => self.each(rule, f),
-            Check::NetworkPolicy(f) => self.each(rule, f),
-            Check::Ingress(f) => self.each(rule, f),
-            Check::IngressClass(f) => self.each(rule, f),
-            Check::IngressRoute(f) => self.each(rule, f),
-            Check::Gateway(f) => self.each(rule, f),
-            Check::Node(f) => self.each(rule, f),
-            Check::Secret(f) => self.each(rule, f),
-            Check::Certificate(f) => self.each(rule, f),
-            Check::WebhookConfiguration(f) => self.each(rule, f),
-            Check::CustomResourceDefinition(f) => self.each(rule, f),
-            Check::Workload(f) => {
-                for workload in top_level_workloads(self.context) {
-                    self.subject(
-                        rule,
-                        workload.kind(),
-                        workload.meta(),
-                        workload.reference(),
-                        |cx, report| {
-                            f(cx, workload, report);
-                        },
-                    );
+        macro_rules! over {
+            ($($view:ident),*) => {
+                $(self.over(&checks, |check| match check {
+                    Check::$view(f) => Some(f),
+                    _ => None,
+                });)*
+            };
+        }
+        over!(
+            Service,
+            Pod,
+            EndpointSlice,
+            Autoscaler,
+            NetworkPolicy,
+            Ingress,
+            IngressClass,
+            IngressRoute,
+            Gateway,
+            Node,
+            Secret,
+            Certificate,
+            WebhookConfiguration,
+            CustomResourceDefinition
+        );
+        for workload in workloads
+            .iter()
+            .skip(self.share.number)
+            .step_by(self.share.of)
+        {
+            let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
+            for (rule, check) in &checks {
+                if let Check::Workload(f) = check {
+                    self.workload(rule, &judged, *workload, *f);
                 }
             }
         }
     }
 
-    fn each<T: Stored>(
+    /// A strategic-merge patch among manifests looks like a workload and is none.
+    pub(crate) fn workload(
         &mut self,
         rule: &'static Rule,
-        f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter),
+        judged: &Judged<'_>,
+        workload: Workload<'a>,
+        f: for<'x> fn(&Context<'x>, Workload<'x>, &mut Reporter),
     ) {
+        self.subject(rule, judged, |cx, report| match cx.patched_container(workload) {
+            Some(container) => report.skip(format!(
+                "a patch, not an object: container `{container}` has no image; lint what kustomize builds (-k)"
+            )),
+            None => f(cx, workload, report),
+        });
+    }
+
+    fn over<T: Stored>(
+        &mut self,
+        checks: &[(&'static Rule, Check)],
+        pick: fn(Check) -> Option<Judge<T>>,
+    ) {
+        let checks: Vec<(&'static Rule, Judge<T>)> = checks
+            .iter()
+            .filter_map(|(rule, check)| Some((*rule, pick(*check)?)))
+            .collect();
+        if checks.is_empty() {
+            return;
+        }
         let context = self.context;
-        for object in context.all::<T>() {
-            self.one(rule, object, f);
+        for object in context
+            .all::<T>()
+            .skip(self.share.number)
+            .step_by(self.share.of)
+        {
+            let judged = Judged::new(object.kind(), object.meta(), object.reference());
+            for (rule, f) in &checks {
+                self.subject(rule, &judged, |cx, report| f(cx, object, report));
+            }
         }
     }
 
-    pub(crate) fn one<T: Stored>(
-        &mut self,
-        rule: &'static Rule,
-        object: &'a T,
-        f: for<'x> fn(&Context<'x>, &'x T, &mut Reporter),
-    ) {
-        self.subject(
-            rule,
-            object.kind(),
-            object.meta(),
-            object.reference(),
-            |cx, report| f(cx, object, report),
-        );
+    pub(crate) fn one<T: Stored>(&mut self, rule: &'static Rule, object: &'a T, f: Judge<T>) {
+        let judged = Judged::new(object.kind(), object.meta(), object.reference());
+        self.subject(rule, &judged, |cx, report| f(cx, object, report));
     }
 
     /// A kind of subject that could not be listed makes the rule unknown, once.
@@ -185,26 +280,24 @@ impl<'c, 'a> Runner<'c, 'a> {
     pub(crate) fn subject(
         &mut self,
         rule: &'static Rule,
-        kind: Kind,
-        meta: &Meta,
-        reference: ObjectRef,
+        judged: &Judged<'_>,
         judge: impl FnOnce(&Context<'a>, &mut Reporter),
     ) {
-        let config = self.context.config;
-        if config.excludes(rule, meta) {
+        let reference = &judged.reference;
+        if self.context.config.excludes(rule, judged.meta) {
             return;
         }
-        if let Some(reason) = self.obstacle(rule, kind, meta) {
-            return self.no_verdict(rule, reason.0, reason.1, Some(reference));
+        if let Some((outcome, reason)) = self.obstacle(rule, judged.kind, judged.meta) {
+            return self.no_verdict(rule, outcome, reason, Some(reference));
         }
         // `selected` holds only rules that have a severity here.
         let severity = rule
             .severity(self.context.surface)
             .unwrap_or(Severity::Info);
-        let mut report = Reporter::new(rule, reference.clone(), severity);
+        let mut report = Reporter::new(rule, Rc::clone(reference), severity);
         self.context.take_taint();
-        let judged = catch_unwind(AssertUnwindSafe(|| judge(self.context, &mut report)));
-        if judged.is_err() {
+        let done = catch_unwind(AssertUnwindSafe(|| judge(self.context, &mut report)));
+        if done.is_err() {
             return self.no_verdict(
                 rule,
                 NoVerdict::Unknown,
@@ -216,7 +309,7 @@ impl<'c, 'a> Runner<'c, 'a> {
         if let Some(reason) = tainted.filter(|_| !report.findings.is_empty()) {
             return self.no_verdict(rule, NoVerdict::Unknown, reason, Some(reference));
         }
-        self.collect(rule, report, &reference);
+        self.collect(rule, report, reference);
     }
 
     fn collect(&mut self, rule: &'static Rule, report: Reporter, reference: &ObjectRef) {
@@ -225,15 +318,15 @@ impl<'c, 'a> Runner<'c, 'a> {
         }
         let clean =
             report.findings.is_empty() && report.unknown.is_empty() && report.skipped.is_empty();
-        if let Some(count) = self.counts.get_mut(rule.code) {
+        if let Some(count) = self.outcomes.counts.get_mut(rule.code) {
             count.ok += usize::from(clean);
             count.violated += usize::from(!report.findings.is_empty());
         }
         for reason in report.unknown {
-            self.no_verdict(rule, NoVerdict::Unknown, reason, Some(reference.clone()));
+            self.no_verdict(rule, NoVerdict::Unknown, reason, Some(reference));
         }
         for reason in report.skipped {
-            self.no_verdict(rule, NoVerdict::Skipped, reason, Some(reference.clone()));
+            self.no_verdict(rule, NoVerdict::Skipped, reason, Some(reference));
         }
         for mut finding in report.findings {
             finding.seal();
@@ -242,7 +335,7 @@ impl<'c, 'a> Runner<'c, 'a> {
             {
                 finding.severity = severity;
             }
-            self.findings.push(finding);
+            self.outcomes.findings.push(finding);
         }
     }
 
@@ -283,9 +376,9 @@ impl<'c, 'a> Runner<'c, 'a> {
         rule: &'static Rule,
         outcome: NoVerdict,
         reason: String,
-        subject: Option<ObjectRef>,
+        subject: Option<&ObjectRef>,
     ) {
-        if let Some(count) = self.counts.get_mut(rule.code) {
+        if let Some(count) = self.outcomes.counts.get_mut(rule.code) {
             match outcome {
                 NoVerdict::Unknown => count.unknown += 1,
                 NoVerdict::Skipped => count.skipped += 1,
@@ -294,20 +387,46 @@ impl<'c, 'a> Runner<'c, 'a> {
         let severity = rule
             .severity(self.context.surface)
             .unwrap_or(Severity::Info);
-        let entry = self
-            .not_checked
+        let shared = &mut self.outcomes.not_checked;
+        let entry = shared
             .entry((rule.code, outcome, reason))
-            .or_insert((subject.clone(), 0, severity));
+            .or_insert_with(|| (subject.cloned(), 0, severity));
         entry.1 += 1;
         // The smallest reference, so that the order of reading does not show.
-        if subject.is_some() && subject < entry.0 {
-            entry.0 = subject;
+        if subject.is_some() && subject < entry.0.as_ref() {
+            entry.0 = subject.cloned();
+        }
+    }
+}
+
+impl Outcomes {
+    /// Joins what another runner found about other subjects.
+    fn absorb(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        for (reason, (subject, count, severity)) in other.not_checked {
+            let entry = self
+                .not_checked
+                .entry(reason)
+                .or_insert((subject.clone(), 0, severity));
+            entry.1 += count;
+            if subject.is_some() && (subject < entry.0 || entry.0.is_none()) {
+                entry.0 = subject;
+            }
+        }
+        for (code, more) in other.counts {
+            let Some(count) = self.counts.get_mut(code) else {
+                continue;
+            };
+            count.ok += more.ok;
+            count.violated += more.violated;
+            count.unknown += more.unknown;
+            count.skipped += more.skipped;
         }
     }
 
-    pub(crate) fn finish(self) -> Report {
-        let context = self.context;
+    pub(crate) fn finish(self, context: &Context<'_>) -> Report {
         let mut findings = self.findings;
+        fold::sort(&mut findings);
         same_everywhere_once(&mut findings);
         let (mut findings, suppressed, warnings) = context.config.allow(findings, context);
         fold::fold(&mut findings);

@@ -24,9 +24,9 @@ use crate::{
     model::{
         Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, ContainerState,
         Controller, CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
-        IngressRoute, Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object as _, ObjectRef,
-        OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
-        decode::Any,
+        IngressRoute, Issuer, Kind, Maker, Meta, Namespace, NetworkPolicy, Node, Object as _,
+        ObjectRef, OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text,
+        WebhookConfiguration, decode::Any,
     },
 };
 use std::collections::BTreeMap;
@@ -54,6 +54,8 @@ macro_rules! objects {
             fn insert(&mut self, any: Any) {
                 match any {
                     $(Any::$view(object) => self.$field.push(object),)*
+                    // No rule judges makers: they are kept beside the objects.
+                    Any::Maker(_) => {}
                 }
             }
 
@@ -122,6 +124,8 @@ pub struct Snapshot {
     pub source: Source,
     /// Names of the files that objects come from; `Origin::File::file` is an index into it.
     pub files: Vec<Text>,
+    /// Manifests that stand for objects which are not in the input.
+    pub makers: Vec<Maker>,
     /// What is known about the cluster as a whole.
     pub facts: Facts,
     /// Indexes.
@@ -138,6 +142,7 @@ pub struct Builder {
     coverage: BTreeMap<Kind, Coverage>,
     source: Source,
     files: Vec<Text>,
+    makers: Vec<Maker>,
     interner: intern::Interner,
     stated: crate::facts::StatedFacts,
     scope: Option<Text>,
@@ -154,6 +159,9 @@ impl Builder {
 
     /// Adds an object. The order of insertion does not matter.
     pub fn insert(&mut self, mut any: Any) {
+        if let Any::Maker(maker) = any {
+            return self.makers.push(maker);
+        }
         self.interner.share(&mut any);
         self.objects.insert(any);
     }
@@ -218,17 +226,20 @@ impl Builder {
             coverage,
             source,
             files,
+            mut makers,
             stated,
             scope,
             ..
         } = self;
         objects.seal();
+        makers.sort_by_cached_key(crate::model::Object::reference);
         let index = Index::new(&objects);
         let mut snapshot = Snapshot {
             objects,
             coverage,
             source,
             files,
+            makers,
             facts: Facts::default(),
             index,
             scope,
@@ -252,6 +263,7 @@ impl Snapshot {
             coverage: self.coverage,
             source: self.source,
             files: self.files,
+            makers: self.makers,
             interner: intern::Interner::default(),
             stated: self.stated,
             scope: self.scope,

@@ -15,10 +15,11 @@ use crate::cli::{Command, ConnectionArgs};
 const DEFAULT_WIDTH: usize = 80;
 
 /// Variables that are read. `KUBECONFIG` may hold paths that are not UTF-8 and is read on its own.
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 24] = [
     "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
+    "GITHUB_STEP_SUMMARY",
     "HOME",
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -123,6 +124,8 @@ pub(crate) struct Settings {
     pub(crate) verbosity: u8,
     /// The configuration file that was named, by flag or variable.
     pub(crate) config: Option<PathBuf>,
+    /// Where the summary of a workflow step goes, in GitHub Actions.
+    pub(crate) step_summary: Option<PathBuf>,
     /// The kubectl to call, as kubectl tells its plugins.
     pub(crate) kubectl: PathBuf,
     /// How to reach the API server.
@@ -195,6 +198,7 @@ impl Settings {
             quiet: global.quiet,
             verbosity,
             config: config.or_else(|| environment.value("NETDOCTOR_CONFIG").map(PathBuf::from)),
+            step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             kubectl: environment
                 .value("KUBECTL_PATH")
                 .unwrap_or("kubectl")

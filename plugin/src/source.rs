@@ -8,7 +8,8 @@ pub(crate) mod files;
 pub(crate) mod live;
 pub(crate) mod saved;
 
-use netdoctor_engine::snapshot::Snapshot;
+use netdoctor_engine::report::Report;
+use netdoctor_engine::snapshot::{Gap, GapCause, Snapshot};
 
 use crate::outcome::{InputProblem, Sources};
 
@@ -25,4 +26,19 @@ pub(crate) struct Input {
     pub(crate) notes: Vec<String>,
     /// The clock that belongs to the objects, where they bring one.
     pub(crate) clock: Option<jiff::Timestamp>,
+}
+
+/// What could not be read although no verdict was left open by it: rules cope without, and judge less sharply.
+pub(crate) fn unread(snapshot: &Snapshot, report: &Report) -> Vec<String> {
+    let gaps = snapshot
+        .coverage
+        .values()
+        .flat_map(|coverage| &coverage.gaps);
+    gaps.filter(|gap| gap.cause != GapCause::RawList)
+        .map(Gap::reason)
+        .filter(|reason| {
+            let mut open = report.not_checked.iter();
+            !open.any(|entry| entry.reason.contains(reason))
+        })
+        .collect()
 }

@@ -1,12 +1,18 @@
 //! The examples of every rule that `check` runs, as real objects on a real API server: defaulted, validated, with the
 //! status written as controllers write it, and with the endpoint slices that the real controller makes.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail where the test does"
+)]
+
 #[path = "live_pages/cluster.rs"]
 mod cluster;
 #[path = "live_pages/examples.rs"]
 mod examples;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use examples::{Example, Subject, subject};
@@ -14,7 +20,6 @@ use jiff::{SignedDuration, Timestamp};
 use netdoctor_engine::model::Kind;
 use netdoctor_engine::rule::{Rule, Surface};
 use netdoctor_engine::rules::RULES;
-use netdoctor_engine::testkit;
 use netdoctor_tests::cmd::netdoctor;
 use netdoctor_tests::{ApiServer, Spec};
 use serde_json::{Value, json};
@@ -22,9 +27,17 @@ use serde_json::{Value, json};
 /// Certificates cannot be moved in time: their examples are judged at the clock that they were written for.
 const FIXED_CLOCK: [&str; 1] = ["TLS003"];
 
-/// Failing examples that an API server does not accept, with its reason: such a rule says before what the server would
-/// say, and finds on a cluster only what older servers let in.
-const REFUSED: [(&str, &str); 0] = [];
+/// The clock of all pages.
+const CLOCK: &str = "2026-01-01T12:00:00Z";
+
+/// Failing examples that an API server does not accept, with its reason.
+const REFUSED: [(&str, &str); 1] = [(
+    "HST001",
+    "must match `containerPort` when `hostNetwork` is true",
+)];
+
+/// Failing examples whose workload an API server accepts, and whose pods it refuses: there are none.
+const WITHOUT_PODS: [&str; 1] = ["HST005"];
 
 /// How long controllers may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -77,6 +90,19 @@ impl Lab {
                 let _ = self.server.namespace_called(&namespace);
             }
         }
+        // An example that cannot be played does not hide the others.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.apply(objects);
+            self.ask(now, satisfies)
+        }));
+        self.clear(objects);
+        outcome.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>();
+            Some(Value::from(text.map_or("panicked", |text| text)))
+        })
+    }
+
+    fn apply(&self, objects: &[Value]) {
         let (events, others): (Vec<Value>, Vec<Value>) = objects
             .iter()
             .cloned()
@@ -89,19 +115,20 @@ impl Lab {
                 .collect();
             self.server.apply(&list(&events));
         }
+    }
+
+    fn ask(&self, now: &str, satisfies: impl Fn(&Value) -> bool) -> Option<Value> {
         let start = Instant::now();
-        let rest = loop {
+        loop {
             let report = self.check(now);
             if satisfies(&report) {
-                break None;
+                return None;
             }
             if start.elapsed() > PATIENCE {
-                break Some(report);
+                return Some(report);
             }
             std::thread::sleep(Duration::from_millis(200));
-        };
-        self.clear(objects);
-        rest
+        }
     }
 
     fn check(&self, now: &str) -> Value {
@@ -134,7 +161,12 @@ impl Lab {
                 "{}?gracePeriodSeconds=0&propagationPolicy=Background",
                 path(object)
             );
-            self.server.rest().delete(&path).unwrap().ok();
+            let answer = self.server.rest().delete(&path).unwrap();
+            assert!(
+                answer.status < 300 || answer.status == 404,
+                "{path}: {}",
+                answer.status
+            );
         }
     }
 }
@@ -167,18 +199,19 @@ fn path(object: &Value) -> String {
 
 /// The objects of an example as the cluster would hold them, and the clock to judge them at: an hour after they appear.
 fn staged(rule: &Rule, example: &Example) -> (Vec<Value>, String) {
+    let written: Timestamp = CLOCK.parse().unwrap();
     let now = Timestamp::from_second(Timestamp::now().as_second() + 3600).unwrap();
     let (now, shift) = if FIXED_CLOCK.contains(&rule.code) {
-        (testkit::clock(), SignedDuration::ZERO)
+        (written, SignedDuration::ZERO)
     } else {
-        (now, now.duration_since(testkit::clock()))
+        (now, now.duration_since(written))
     };
     let mut objects = example.objects.clone();
     for object in &mut objects {
         examples::transplant(object, shift);
     }
     // What stands in a repository, a cluster turns into pods. The other examples are a whole cluster already.
-    if rule.runs_on(Surface::Lint) {
+    if rule.runs_on(Surface::Lint) && !WITHOUT_PODS.contains(&rule.code) {
         objects = cluster::bring_to_life(&objects);
     }
     (objects, now.to_string())
@@ -186,8 +219,8 @@ fn staged(rule: &Rule, example: &Example) -> (Vec<Value>, String) {
 
 /// The objects in which the findings of a code have their main place, and those that they are about.
 fn accused(report: &Value, code: &str) -> BTreeSet<Subject> {
-    let findings = report["findings"].as_array().unwrap();
-    let findings = findings.iter().filter(|finding| finding["code"] == code);
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let findings = findings.filter(|finding| finding["code"] == code);
     findings
         .flat_map(|finding| [&finding["subject"], &finding["labels"][0]["object"]])
         .map(|object| {
@@ -207,11 +240,11 @@ fn checked() -> impl Iterator<Item = &'static Rule> {
 }
 
 fn brief(report: &Value) -> String {
-    let mut text = String::new();
-    for finding in report["findings"].as_array().unwrap() {
+    let mut text = report.as_str().unwrap_or_default().to_owned();
+    for finding in report["findings"].as_array().into_iter().flatten() {
         text += &format!("    {} {}\n", finding["code"], finding["message"]);
     }
-    for entry in report["notChecked"].as_array().unwrap() {
+    for entry in report["notChecked"].as_array().into_iter().flatten() {
         if entry["outcome"] != "skipped" {
             text += &format!("    {entry}\n");
         }
@@ -238,6 +271,60 @@ fn what_a_page_says_fails_is_found_on_a_cluster() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn what_the_server_refuses_is_refused_for_the_reason_that_the_rule_gives() {
+    let Some(server) = ApiServer::start(&Spec::default()) else {
+        return;
+    };
+    let namespace = server.namespace_called("shop");
+    for (code, reason) in REFUSED {
+        let rule = checked().find(|rule| rule.code == code);
+        for example in rule
+            .into_iter()
+            .flat_map(|rule| examples::of(rule, "Example (fails)"))
+        {
+            let output = namespace
+                .kubectl_with_input(&["apply", "-f", "-"], &list(&example.objects))
+                .exits(1);
+            assert!(output.stderr.contains(reason), "{code}: {}", output.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_host_port_that_the_server_lets_pass_is_found() {
+    let Some(server) = ApiServer::start(&Spec::default()) else {
+        return;
+    };
+    // The server looks at regular containers only.
+    server.namespace_called("shop").apply(
+        "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: edge}
+spec:
+  selector: {matchLabels: {app: edge}}
+  template:
+    metadata: {labels: {app: edge}}
+    spec:
+      hostNetwork: true
+      dnsPolicy: ClusterFirstWithHostNet
+      initContainers:
+        - name: proxy
+          image: example.test/proxy:1
+          restartPolicy: Always
+          ports: [{name: http, containerPort: 8080, hostPort: 80}]
+      containers: [{name: web, image: 'example.test/web:1'}]
+",
+    );
+    let output = netdoctor()
+        .kubeconfig(server.kubeconfig())
+        .args(["check", "-n", "shop", "-o", "json"])
+        .run();
+    let wanted = ["DaemonSet", "shop", "edge"].map(str::to_owned);
+    assert_eq!(accused(&output.json(), "HST001"), [wanted.into()].into());
 }
 
 #[test]

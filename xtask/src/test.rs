@@ -15,6 +15,8 @@ use crate::tools;
 
 /// Pinned, so that a new release of it does not fail changes that have nothing to do with it.
 const CARGO_DENY_VERSION: &str = "0.20.2";
+/// As above.
+const CARGO_FUZZ_VERSION: &str = "0.13.2";
 
 /// Tests passed and failed, over all test binaries.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
@@ -55,7 +57,8 @@ fn steps(tally: &mut Tally) -> Result<()> {
     })?;
     step("licences and bans", deny)?;
     step("test lab", lab)?;
-    step("tests", || tests(tally))
+    step("tests", || tests(tally))?;
+    step("fuzzing", fuzz)
 }
 
 fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -105,6 +108,62 @@ fn deny() -> Result<()> {
         cargo(&[&["install", "--quiet", "--locked", "--debug"][..], &package].concat())?;
     }
     cargo(&["deny", "check", "bans", "licenses", "sources"])
+}
+
+/// Seconds for each fuzz target: long enough to find what a change has just broken.
+const FUZZ_SECONDS: u32 = 20;
+
+/// A short run of every fuzz target. They need the nightly toolchain; the same entry functions also run as property tests
+/// on stable.
+fn fuzz() -> Result<()> {
+    let nightly = Command::new("rustup")
+        .args(["run", "nightly", "rustc", "--version"])
+        .output();
+    if !nightly.is_ok_and(|output| output.status.success()) {
+        println!(
+            "no nightly toolchain: the fuzz targets are skipped, their entry functions ran as property tests"
+        );
+        return Ok(());
+    }
+    if !tools::on_path("cargo-fuzz") {
+        if !in_ci() {
+            println!("cargo-fuzz is not installed: skipped");
+            return Ok(());
+        }
+        cargo(&[
+            "install",
+            "--quiet",
+            "--locked",
+            "--debug",
+            "cargo-fuzz",
+            "--version",
+            CARGO_FUZZ_VERSION,
+        ])?;
+    }
+    for target in ["manifest", "objects"] {
+        let status = Command::new("rustup")
+            .args([
+                "run",
+                "nightly",
+                "cargo",
+                "fuzz",
+                "run",
+                "--fuzz-dir",
+                "tests/fuzz",
+                target,
+                "--",
+            ])
+            .arg(format!("-max_total_time={FUZZ_SECONDS}"))
+            .args(["-max_len=4096", "-verbosity=0"])
+            .current_dir(xtask::repository())
+            .status()
+            .context("running cargo fuzz")?;
+        ensure!(
+            status.success(),
+            "the fuzz target {target} failed ({status})"
+        );
+    }
+    Ok(())
 }
 
 fn in_ci() -> bool {

@@ -346,3 +346,11 @@ spec: {ports: [{port: 53, targetPort: dns}]}
     );
     assert!(facts.is_dns_service("openshift-dns", "dns-default"));
 }
+
+#[test]
+fn the_dns_service_is_known_by_its_name_where_it_lost_its_label() {
+    let yaml = "{apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system}, spec: {ports: [{port: 53}]}}";
+    assert!(facts(yaml).is_dns_service("kube-system", "kube-dns"));
+    let elsewhere = yaml.replace("kube-system", "vcluster");
+    assert!(!facts(&elsewhere).is_dns_service("vcluster", "kube-dns"));
+}

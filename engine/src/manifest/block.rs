@@ -1,6 +1,6 @@
 //! The plain block style that nearly all manifests are written in, in one pass from bytes to values.
 //!
-//! Taken: block mappings and lists, plain and quoted scalars on one line, literal blocks (`|`), flow collections on one line, comments. Everything else,
+//! Taken: block mappings and lists, plain and quoted scalars, literal blocks (`|`), flow collections on one line, comments. Everything else,
 //! and everything that is wrong or odd in any way, is left to [`super::yaml`], which is several times slower but knows all of YAML. A document that
 //! is taken means exactly what it means there; the tests hold one against the other.
 
@@ -8,6 +8,7 @@ mod flow;
 mod text;
 
 use std::borrow::Cow;
+use std::mem;
 
 use serde_json::{Map, Value};
 
@@ -219,7 +220,7 @@ impl<'t> Reader<'t> {
     /// A value that begins in this line with `first`; `parent` is the column of the collection it belongs to.
     fn value(&mut self, first: u8, parent: usize) -> Option<Value> {
         let value = match first {
-            b'"' | b'\'' => Value::String(self.quoted(first)?.into_owned()),
+            b'"' | b'\'' => Value::String(self.quoted(first, Some(parent))?.into_owned()),
             b'[' | b'{' => self.flow(first)?,
             b'|' => return self.literal(parent),
             _ => {
@@ -227,7 +228,8 @@ impl<'t> Reader<'t> {
                     return None;
                 }
                 let text = self.plain()?;
-                scalar::resolve(text).value(Cow::Borrowed(text)).ok()?
+                let text = self.continued(text, parent)?;
+                scalar::resolve(&text).value(text).ok()?
             }
         };
         self.finish_line(parent)?;
@@ -238,14 +240,13 @@ impl<'t> Reader<'t> {
     fn line(&mut self) -> Option<Line<'t>> {
         let start = self.at;
         let (name, scalar) = match self.peek()? {
-            quote @ (b'"' | b'\'') => {
-                let name = self.quoted(quote)?;
-                if self.peek() != Some(b':') {
+            quote @ (b'"' | b'\'') => match self.quoted(quote, None) {
+                Some(name) if self.peek() == Some(b':') => (name, Scalar::Text),
+                _ => {
                     self.at = start;
                     return Some(Line::Other);
                 }
-                (name, Scalar::Text)
-            }
+            },
             b'[' | b'{' | b'|' => return Some(Line::Other),
             first => {
                 if !self.plain_may_begin(first) {
@@ -311,6 +312,36 @@ impl<'t> Reader<'t> {
         let text = self.text[start..end].trim_end_matches(' ');
         self.at = start + text.len();
         (!tab).then_some(text)
+    }
+
+    /// A plain scalar with the lines that continue it, of which the first has been read.
+    fn continued(&mut self, first: &'t str, parent: usize) -> Option<Cow<'t, str>> {
+        let mut text = Cow::Borrowed(first);
+        loop {
+            let end = self.at;
+            self.skip_spaces();
+            let line_end = mem::replace(&mut self.at, end);
+            if self.bytes.get(line_end) != Some(&b'\n') || !self.continues(line_end, parent) {
+                return Some(text);
+            }
+            self.at = self.fold(line_end, parent, text.to_mut())?;
+            let more = self.plain()?;
+            text.to_mut().push_str(more);
+        }
+    }
+
+    /// Whether the next line with text is indented more than `parent`, and no comment.
+    fn continues(&self, line_end: usize, parent: usize) -> bool {
+        let mut at = line_end + 1;
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+            match rest.get(spaces) {
+                None | Some(b'#') => return false,
+                Some(b'\n') => at += spaces + 1,
+                Some(_) => return spaces > parent,
+            }
+        }
     }
 
     fn plain_may_begin(&self, first: u8) -> bool {

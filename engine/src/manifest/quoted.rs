@@ -83,6 +83,15 @@ impl<'t> Source<'t> {
         };
         let line_start = self.text[..open].rfind('\n').map_or(0, |at| at + 1);
         let first_line = 1 + self.text[..open].matches('\n').count();
+        // The parser counts lone carriage returns as lines, which nothing else here does.
+        if self
+            .text
+            .split('\r')
+            .skip(1)
+            .any(|rest| !rest.starts_with('\n'))
+        {
+            return Repair::Impossible;
+        }
         match closing(&self.text[open..]) {
             Some(length) if self.repairs < MAX_REPAIRS => self
                 .move_right(open..open + length, first_line, open - line_start)

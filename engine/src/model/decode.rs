@@ -7,9 +7,10 @@
 use super::{
     Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
     CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute,
-    Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object, OpaquePolicy, Order, Origin, Pod,
-    Problem, Secret, Service, ServiceCidr, Text, WebhookConfiguration, admission::RawConfiguration,
-    certificate::RawIssuer, gateway::RawOpaque, workload::RawController,
+    Issuer, Kind, Maker, Meta, Namespace, NetworkPolicy, Node, Object, OpaquePolicy, Order, Origin,
+    Pod, Problem, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
+    admission::RawConfiguration, certificate::RawIssuer, gateway::RawOpaque,
+    workload::RawController,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub enum Any {
     Gateway(Gateway),
     IngressRoute(IngressRoute),
     OpaquePolicy(OpaquePolicy),
+    /// In manifests only: it stands for objects that are not among them.
+    Maker(Maker),
 }
 
 macro_rules! each {
@@ -71,6 +74,7 @@ macro_rules! each {
             Any::Gateway($object) => $body,
             Any::IngressRoute($object) => $body,
             Any::OpaquePolicy($object) => $body,
+            Any::Maker($object) => $body,
         }
     };
 }
@@ -126,7 +130,20 @@ pub fn from_value(value: Value, origin: Origin) -> Result<Any, Skipped> {
         None if (api_version, name) == ("v1", "Endpoints") && origin != Origin::Live => {
             decode(Kind::EndpointSlice, mirrored(&value))
         }
-        None => custom_workload(api_version.into(), name.into(), value)?,
+        None => {
+            // A cluster holds what its makers made; manifests do not.
+            let maker = (origin != Origin::Live)
+                .then(|| Maker::of(api_version, name, &value))
+                .flatten();
+            match (
+                custom_workload(api_version.into(), name.into(), value),
+                maker,
+            ) {
+                (Ok(any), _) => any,
+                (Err(_), Some(maker)) => Any::Maker(maker),
+                (Err(skipped), None) => return Err(skipped),
+            }
+        }
     };
     any.meta_mut().origin = origin;
     Ok(any)

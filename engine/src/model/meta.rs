@@ -108,6 +108,7 @@ pub fn annotation_is_read(key: &str) -> bool {
         | "kuma.io"
         | "endpoints.kubernetes.io" => true,
         "consul.hashicorp.com" => name == "connect-inject",
+        "dapr.io" => name == "enabled",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
         "control-plane.alpha.kubernetes.io" => name == "leader",
         "kubeadm.alpha.kubernetes.io" => name == "cri-socket",

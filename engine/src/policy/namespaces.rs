@@ -2,7 +2,7 @@
 
 use super::matching::{self, NAMESPACE_NAME};
 use crate::{context::Context, model::Namespace, selector::LabelSelector};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 /// Namespaces, as far as they are here.
 #[derive(Debug, Default)]
@@ -13,8 +13,19 @@ pub(crate) struct Namespaces<'a> {
     pub(crate) uncertain: bool,
 }
 
-/// The namespaces that a selector selects.
-pub(crate) fn selected<'a>(cx: &Context<'a>, selector: &LabelSelector) -> Namespaces<'a> {
+/// The namespaces that a selector selects, looked up once for each selector.
+pub(crate) fn selected<'a>(cx: &Context<'a>, selector: &LabelSelector) -> Rc<Namespaces<'a>> {
+    if let Some(known) = cx.namespaces.borrow().get(selector) {
+        return Rc::clone(known);
+    }
+    let found = Rc::new(look_up(cx, selector));
+    cx.namespaces
+        .borrow_mut()
+        .insert(selector.clone(), Rc::clone(&found));
+    found
+}
+
+fn look_up<'a>(cx: &Context<'a>, selector: &LabelSelector) -> Namespaces<'a> {
     let mut found = Namespaces::default();
     for namespace in cx.all::<Namespace>() {
         let name = &*namespace.meta.name;
@@ -37,14 +48,7 @@ pub(crate) fn selected<'a>(cx: &Context<'a>, selector: &LabelSelector) -> Namesp
         found.uncertain |= cx.known(crate::model::Kind::Namespace, "").is_err();
     } else {
         // Manifests seldom hold the Namespace objects; the name alone may decide.
-        let names: BTreeSet<&'a str> = cx
-            .snapshot
-            .index
-            .groups()
-            .iter()
-            .map(|group| &*group.namespace)
-            .collect();
-        for name in names {
+        for name in cx.snapshot.index.namespaces() {
             match matching::namespace_matches(cx, selector, name) {
                 Some(true) => {
                     found.selected.insert(name);

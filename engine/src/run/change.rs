@@ -4,7 +4,7 @@
 //! Services and policies, names lead to Ingresses and autoscalers. The snapshot is overlaid, never copied, so the cost
 //! depends on how many objects refer to the changed one, not on the size of the cluster.
 
-use super::Runner;
+use super::{Judged, Runner};
 use crate::{
     config::Config,
     context::{Change, Context},
@@ -56,7 +56,7 @@ pub fn run_for(
             }
         }
     }
-    runner.finish()
+    runner.outcomes.finish(&context)
 }
 
 impl Subject<'_> {
@@ -166,15 +166,8 @@ impl<'a> Runner<'_, 'a> {
         match (check, subject) {
             (Check::Service(f), Subject::Service(service)) => self.one(rule, service, f),
             (Check::Workload(f), Subject::Workload(workload)) => {
-                self.subject(
-                    rule,
-                    workload.kind(),
-                    workload.meta(),
-                    workload.reference(),
-                    |cx, report| {
-                        f(cx, workload, report);
-                    },
-                );
+                let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
+                self.workload(rule, &judged, workload, f);
             }
             (Check::Pod(f), Subject::Workload(Workload::Pod(pod))) => self.one::<Pod>(rule, pod, f),
             (Check::Ingress(f), Subject::Ingress(ingress)) => self.one(rule, ingress, f),

@@ -31,6 +31,8 @@ pub struct Group {
 pub struct Index {
     groups: Vec<Group>,
     groups_by_namespace: HashMap<Text, Vec<u32>>,
+    /// Its keys, sorted.
+    namespaces: Vec<Text>,
     /// Hash of (namespace, key, value) -> groups that carry the pair. Hits are verified, so collisions are harmless.
     groups_by_pair: HashMap<u64, Vec<u32>>,
     /// Hash of (namespace, first selector pair) -> Services.
@@ -200,6 +202,8 @@ impl Index {
                     .push(at);
             }
         }
+        self.namespaces = self.groups_by_namespace.keys().cloned().collect();
+        self.namespaces.sort_unstable();
     }
 
     fn find_ingress_controllers(&mut self, objects: &Objects) {
@@ -251,14 +255,8 @@ impl Index {
     }
 
     /// Namespaces that hold pods or templates, sorted.
-    pub fn namespaces(&self) -> Vec<&str> {
-        let mut namespaces: Vec<&str> = self
-            .groups_by_namespace
-            .keys()
-            .map(|name| &**name)
-            .collect();
-        namespaces.sort_unstable();
-        namespaces
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> + Clone {
+        self.namespaces.iter().map(|name| &**name)
     }
 
     /// Groups that run an ingress controller we know, with what is known about it.

@@ -2,12 +2,15 @@
 //! iteration has the same order whatever the order of reading was.
 
 use super::Objects;
-use crate::model::{Object, decode::Any};
+use crate::model::{Object, Text, decode::Any};
+use std::collections::HashMap;
 
 /// Objects of one view.
 #[derive(Debug)]
 pub struct Store<T> {
     items: Vec<T>,
+    /// Where each namespace begins and ends in `items`.
+    namespaces: HashMap<Text, (u32, u32)>,
 }
 
 /// A view that has a store.
@@ -20,7 +23,10 @@ pub trait Stored: Object + Sized + 'static {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { items: Vec::new() }
+        Self {
+            items: Vec::new(),
+            namespaces: HashMap::new(),
+        }
     }
 }
 
@@ -32,10 +38,22 @@ impl<T: Object> Store<T> {
     pub(super) fn seal(&mut self) {
         self.items.sort_by(|a, b| key(a).cmp(&key(b)));
         self.items.shrink_to_fit();
+        self.namespaces.clear();
+        let mut from = 0;
+        for group in self
+            .items
+            .chunk_by(|a, b| a.meta().namespace == b.meta().namespace)
+        {
+            let to = from + u32::try_from(group.len()).unwrap_or(u32::MAX);
+            self.namespaces
+                .insert(group[0].meta().namespace.clone(), (from, to));
+            from = to;
+        }
     }
 
     pub(super) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
         self.items.retain(keep);
+        self.namespaces.clear();
     }
 
     pub(super) fn as_mut_slice(&mut self) -> &mut [T] {
@@ -64,12 +82,8 @@ impl<T: Object> Store<T> {
 
     /// Objects of one namespace.
     pub fn in_namespace(&self, namespace: &str) -> &[T] {
-        let from = self
-            .items
-            .partition_point(|object| &*object.meta().namespace < namespace);
-        let length =
-            self.items[from..].partition_point(|object| &*object.meta().namespace == namespace);
-        &self.items[from..from + length]
+        let (from, to) = self.namespaces.get(namespace).copied().unwrap_or_default();
+        &self.items[from as usize..to as usize]
     }
 
     /// Objects of one name: several when files hold variants, or when a view stands for several kinds.

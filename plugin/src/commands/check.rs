@@ -11,17 +11,18 @@ use netdoctor_engine::scope::Scope;
 use netdoctor_engine::selector;
 
 use super::Usage;
-use super::judge::{Judge, clock, deliver, kind_of, names, talk};
+use super::judge::{Judge, clock, deliver, kind_of, names, refuse, talk};
 use crate::cli::CheckArgs;
 use crate::cluster::{self, Cluster};
 use crate::outcome::{InputProblem, Mode, Outcome, Sources, Spec};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::source::{Input, live, saved};
+use crate::source::{Input, live, saved, unread};
 
 /// Reads, judges, prints.
 pub(crate) fn run(args: &CheckArgs, settings: &Settings) -> anyhow::Result<u8> {
     let started = Instant::now();
+    refuse(&args.report.output, Mode::Check)?;
     let judge = Judge::new(&args.report, args.facts.as_deref(), settings)?;
     let mut scope = scope(args)?;
     let rules = judge.rules(Surface::Check);
@@ -59,14 +60,10 @@ pub(crate) fn run(args: &CheckArgs, settings: &Settings) -> anyhow::Result<u8> {
     let seconds = started.elapsed().as_secs_f64();
     let mut problems = input.problems;
     problems.extend(missing_targets(&scope, &input.snapshot));
-    let outcome = Outcome::new(
-        &report,
-        spec,
-        &input.sources,
-        problems,
-        input.notes,
-        seconds,
-    );
+    let mut notes = input.notes;
+    notes.extend(unread(&input.snapshot, &report));
+    let mut outcome = Outcome::new(&report, spec, &input.sources, problems, notes, seconds);
+    outcome.step_summary.clone_from(&settings.step_summary);
     let code = deliver(&outcome, &args.report.output, &judge.warnings, settings)?;
     // The process ends here: giving back every object one by one would only take time.
     std::mem::forget((outcome, input.snapshot));

@@ -16,7 +16,7 @@ use netdoctor_engine::rules::RULES;
 
 use crate::cli::ReportArgs;
 use crate::cli::values::{FailOn, Format, MinSeverity, Output};
-use crate::outcome::Outcome;
+use crate::outcome::{Mode, Outcome};
 use crate::render::{self, Style};
 use crate::settings::Settings;
 
@@ -169,6 +169,17 @@ fn shown(severity: MinSeverity) -> Severity {
         MinSeverity::Error => Severity::Error,
         MinSeverity::Warning => Severity::Warning,
         MinSeverity::Info => Severity::Info,
+    }
+}
+
+/// Refuses formats that cannot hold the result, before anything is read or written.
+pub(crate) fn refuse(outputs: &[Output], mode: Mode) -> anyhow::Result<()> {
+    match outputs
+        .iter()
+        .find_map(|output| render::refusal(output.format, mode))
+    {
+        Some(sentence) => Err(super::Usage(sentence.to_owned()).into()),
+        None => Ok(()),
     }
 }
 

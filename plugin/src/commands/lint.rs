@@ -5,7 +5,7 @@ use std::time::Instant;
 use netdoctor_engine::rule::Surface;
 use netdoctor_engine::run::run as run_rules;
 
-use super::judge::{Judge, clock, deliver, names};
+use super::judge::{Judge, clock, deliver, names, refuse};
 use crate::cli::LintArgs;
 use crate::outcome::{Mode, Outcome, Spec};
 use crate::settings::Settings;
@@ -14,6 +14,7 @@ use crate::source::files;
 /// Reads, judges, prints.
 pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
     let started = Instant::now();
+    refuse(&args.report.output, Mode::Lint)?;
     let judge = Judge::new(&args.report, args.facts.as_deref(), settings)?;
     let namespace = args.global.connection.namespace.clone();
     let input = files::read(files::Request {
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
         demo: None,
     };
     let seconds = started.elapsed().as_secs_f64();
-    let outcome = Outcome::new(
+    let mut outcome = Outcome::new(
         &report,
         spec,
         &input.sources,
@@ -49,6 +50,7 @@ pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
         input.notes,
         seconds,
     );
+    outcome.step_summary.clone_from(&settings.step_summary);
     let code = deliver(&outcome, &args.report.output, &judge.warnings, settings)?;
     // The process ends here: giving back every object one by one would only take time.
     std::mem::forget((outcome, input.snapshot));

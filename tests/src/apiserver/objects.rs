@@ -44,7 +44,9 @@ impl ApiServer {
             for object in &mut now {
                 resolve_owners(object, namespace, &mut resources);
             }
-            let list = json!({"apiVersion": "v1", "kind": "List", "items": now});
+            // kubectl would complain about a status that is not complete, and the server drops it here anyway.
+            let items: Vec<Value> = now.iter().map(without_status).collect();
+            let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
             self.apply_with(kubeconfig, &list.to_string());
             for object in now.iter().filter(|object| object.get("status").is_some()) {
                 let path = format!("{}/status", resources.path(object, namespace));
@@ -108,6 +110,14 @@ fn documents(yaml: &str) -> Vec<Value> {
         }
     }
     objects
+}
+
+fn without_status(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    object
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {

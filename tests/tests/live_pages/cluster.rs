@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const NODES: [&str; 2] = ["node-1", "node-2"];
 
 /// The objects and what a cluster makes of them: every workload runs, and every pod is ready.
-pub fn bring_to_life(objects: &[Value]) -> Vec<Value> {
+pub(crate) fn bring_to_life(objects: &[Value]) -> Vec<Value> {
     let mut all = objects.to_vec();
     if !objects.iter().any(|object| object["kind"] == "Node") {
         all.extend(
@@ -41,7 +41,7 @@ fn node(name: &str, host: u8) -> Value {
     })
 }
 
-/// The pods of a workload; a Deployment gets its ReplicaSet on the way.
+/// The pods of a workload; a Deployment gets its `ReplicaSet` on the way.
 fn pods(workload: &Value, all: &mut Vec<Value>) -> Vec<Value> {
     let name = workload["metadata"]["name"].as_str().unwrap_or_default();
     match workload["kind"].as_str().unwrap_or_default() {
@@ -66,14 +66,14 @@ fn pods(workload: &Value, all: &mut Vec<Value>) -> Vec<Value> {
             vec![pod(
                 workload,
                 &format!("{set}-a"),
-                owner("ReplicaSet", &set),
+                &owner("ReplicaSet", &set),
                 NODES[0],
             )]
         }
         "StatefulSet" => vec![pod(
             workload,
             &format!("{name}-0"),
-            owner("StatefulSet", name),
+            &owner("StatefulSet", name),
             NODES[0],
         )],
         "DaemonSet" => NODES
@@ -82,7 +82,7 @@ fn pods(workload: &Value, all: &mut Vec<Value>) -> Vec<Value> {
                 pod(
                     workload,
                     &format!("{name}-{node}"),
-                    owner("DaemonSet", name),
+                    &owner("DaemonSet", name),
                     node,
                 )
             })
@@ -95,7 +95,7 @@ fn owner(kind: &str, name: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "controller": true})
 }
 
-fn pod(workload: &Value, name: &str, owner: Value, node: &str) -> Value {
+fn pod(workload: &Value, name: &str, owner: &Value, node: &str) -> Value {
     let template = &workload["spec"]["template"];
     let mut spec = template["spec"].clone();
     spec["nodeName"] = node.into();
@@ -141,7 +141,7 @@ fn running(pod: &Value, address: &str) -> Value {
 }
 
 /// Definitions of every kind of a third party among these, as permissive as a definition can be.
-pub fn definitions(kinds: impl Iterator<Item = Kind>) -> String {
+pub(crate) fn definitions(kinds: impl Iterator<Item = Kind>) -> String {
     let items: Vec<Value> = kinds
         .filter(|kind| kind.is_custom())
         .map(definition)

@@ -8,18 +8,18 @@ use netdoctor_engine::rule::Rule;
 use serde_json::Value;
 
 /// Kind, namespace, name.
-pub type Subject = (String, String, String);
+pub(crate) type Subject = (String, String, String);
 
 /// One example.
-pub struct Example {
+pub(crate) struct Example {
     /// Its objects, a List unpacked.
-    pub objects: Vec<Value>,
+    pub(crate) objects: Vec<Value>,
     /// The objects in which a line is marked as a finding of the rule.
-    pub marked: BTreeSet<Subject>,
+    pub(crate) marked: BTreeSet<Subject>,
 }
 
 /// All examples below a heading of a rule's page.
-pub fn of(rule: &Rule, heading: &str) -> Vec<Example> {
+pub(crate) fn of(rule: &Rule, heading: &str) -> Vec<Example> {
     let body = rule
         .page
         .split_once(&format!("## {heading}\n"))
@@ -63,7 +63,7 @@ fn example(text: &str, code: &str) -> Example {
 }
 
 /// What an object is called.
-pub fn subject(object: &Value) -> Subject {
+pub(crate) fn subject(object: &Value) -> Subject {
     let text = |pointer: &str| {
         object
             .pointer(pointer)
@@ -80,7 +80,7 @@ pub fn subject(object: &Value) -> Subject {
 
 /// Moves every point of time, and takes out what only a server gives: uids. An owner without a uid is looked up by the
 /// harness.
-pub fn transplant(value: &mut Value, shift: SignedDuration) {
+pub(crate) fn transplant(value: &mut Value, shift: SignedDuration) {
     match value {
         Value::String(text) if text.len() == 20 && text.ends_with('Z') => {
             if let Ok(time) = text.parse::<Timestamp>() {

@@ -84,7 +84,9 @@ impl<'t> Reader<'t> {
     fn flow_scalar(&mut self) -> Option<(Cow<'t, str>, Scalar)> {
         let start = self.at;
         match self.peek()? {
-            quote @ (b'"' | b'\'') => return self.quoted(quote).map(|text| (text, Scalar::Text)),
+            quote @ (b'"' | b'\'') => {
+                return self.quoted(quote, None).map(|text| (text, Scalar::Text));
+            }
             b'-' if self.bytes.get(start + 1)?.is_ascii_alphanumeric()
                 || self.bytes[start + 1] == b'-' => {}
             first if first.is_ascii_alphanumeric() || b"_./$+=~".contains(&first) => {}

@@ -47,56 +47,101 @@ enum Chomp {
     Keep,
 }
 
+/// The escapes that occur in manifests; rarer ones are left to the complete parser.
+fn escaped(letter: u8) -> Option<char> {
+    match letter {
+        b'"' => Some('"'),
+        b'\\' => Some('\\'),
+        b'/' => Some('/'),
+        b'n' => Some('\n'),
+        b't' => Some('\t'),
+        _ => None,
+    }
+}
+
 impl<'t> Reader<'t> {
-    /// A quoted scalar on one line.
-    pub(super) fn quoted(&mut self, quote: u8) -> Option<Cow<'t, str>> {
+    /// A quoted scalar. `parent` is the column that further lines must be indented more than; without it, there may be none.
+    pub(super) fn quoted(&mut self, quote: u8, parent: Option<usize>) -> Option<Cow<'t, str>> {
         let start = self.at + 1;
-        let length = self.bytes[start..]
-            .iter()
-            .position(|byte| matches!(byte, b'\\' | b'\n') || *byte == quote)?;
-        let end = start + length;
-        let text = self.text;
-        match self.bytes[end] {
-            b'\\' if quote == b'"' => self.escaped(start, end).map(Cow::Owned),
-            found
-                if found == quote && (quote == b'"' || self.bytes.get(end + 1) != Some(&b'\'')) =>
-            {
-                self.at = end + 1;
-                Some(Cow::Borrowed(&text[start..end]))
+        let special =
+            |byte: &u8| *byte == quote || *byte == b'\n' || (*byte == b'\\' && quote == b'"');
+        let end = start + self.bytes[start..].iter().position(special)?;
+        let doubled = quote == b'\'' && self.bytes.get(end + 1) == Some(&quote);
+        if self.bytes[end] != quote || doubled {
+            return self.decoded(start, end, quote, parent).map(Cow::Owned);
+        }
+        self.at = end + 1;
+        Some(Cow::Borrowed(&self.text[start..end]))
+    }
+
+    /// A quoted scalar that does not stand in the text as it is, from `start`; the first special character is at `at`.
+    fn decoded(
+        &mut self,
+        start: usize,
+        mut at: usize,
+        quote: u8,
+        parent: Option<usize>,
+    ) -> Option<String> {
+        let mut text = self.text[start..at].to_owned();
+        // Blanks before a line end are not part of the text, unless they are written as escapes.
+        let mut kept = 0;
+        let mut copied = at;
+        loop {
+            let byte = *self.bytes.get(at)?;
+            let escape = byte == b'\\' && quote == b'"';
+            if byte != b'\n' && byte != quote && !escape {
+                at += 1;
+                continue;
             }
-            _ => None,
+            text.push_str(&self.text[copied..at]);
+            if escape {
+                text.push(escaped(*self.bytes.get(at + 1)?)?);
+                kept = text.len();
+                at += 2;
+            } else if byte == b'\n' {
+                let blanks = text.len() - text[kept..].trim_end_matches(' ').len() - kept;
+                text.truncate(text.len() - blanks);
+                if text[kept..].ends_with('\t') {
+                    return None;
+                }
+                at = self.fold(at, parent?, &mut text)?;
+                kept = text.len();
+            } else if quote == b'\'' && self.bytes.get(at + 1) == Some(&quote) {
+                text.push('\'');
+                at += 2;
+            } else {
+                self.at = at + 1;
+                return Some(text);
+            }
+            copied = at;
         }
     }
 
-    /// A double-quoted scalar from `start`, with its first escape at `escape`.
-    fn escaped(&mut self, start: usize, escape: usize) -> Option<String> {
-        let mut decoded = self.text[start..escape].to_owned();
-        let mut copied = escape;
-        let mut at = escape;
+    /// From a line end to the text in the next line that has some: one line end is a space, more are one less.
+    pub(super) fn fold(&self, line_end: usize, parent: usize, text: &mut String) -> Option<usize> {
+        let mut at = line_end;
+        let mut empty = 0;
         loop {
+            at += 1;
+            let spaces = self
+                .bytes
+                .get(at..)?
+                .iter()
+                .take_while(|byte| **byte == b' ')
+                .count();
+            at += spaces;
             match *self.bytes.get(at)? {
-                b'\\' => {
-                    decoded.push_str(&self.text[copied..at]);
-                    decoded.push(match *self.bytes.get(at + 1)? {
-                        b'"' => '"',
-                        b'\\' => '\\',
-                        b'/' => '/',
-                        b'n' => '\n',
-                        b't' => '\t',
-                        _ => return None,
-                    });
-                    at += 2;
-                    copied = at;
-                }
-                b'"' => {
-                    decoded.push_str(&self.text[copied..at]);
-                    self.at = at + 1;
-                    return Some(decoded);
-                }
-                b'\n' => return None,
-                _ => at += 1,
+                b'\n' => empty += 1,
+                b'\t' => return None,
+                _ if spaces <= parent => return None,
+                _ => break,
             }
         }
+        if empty == 0 {
+            text.push(' ');
+        }
+        text.extend(std::iter::repeat_n('\n', empty));
+        Some(at)
     }
 
     /// A literal block; `parent` is the column that its text must be indented more than.

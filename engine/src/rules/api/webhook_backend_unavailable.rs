@@ -251,8 +251,13 @@ fn missing(cx: &Context<'_>, call: &Call<'_>, report: &mut Reporter) {
     }
     // In files the Service may be somebody else's.
     if !cx.on_cluster() && near.is_empty() {
-        finding.severity(Severity::Warning);
-        finding.note("it may be installed from elsewhere");
+        if let Some(maker) = cx.maker_in(namespace, false) {
+            finding.severity(Severity::Info);
+            finding.note(format!("{} of the input may make it", maker.reference()));
+        } else {
+            finding.severity(Severity::Warning);
+            finding.note("it may be installed from elsewhere");
+        }
     }
     note_consequence(finding, call);
     finding.fix(

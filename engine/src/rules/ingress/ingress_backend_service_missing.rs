@@ -83,7 +83,8 @@ fn report_missing(
     let workload = cx
         .named::<Controller>(namespace, name)
         .into_iter()
-        .find(|controller| cx.is_top_level(controller));
+        // What a custom workload is called, its operator may call a Service.
+        .find(|controller| cx.is_top_level(controller) && controller.custom.is_none());
     if let Some(workload) = workload {
         let reference = workload.reference();
         finding.note(format!("{reference} has that name, but no Service"));
@@ -91,8 +92,17 @@ fn report_missing(
     }
     // In files the Service may be somebody else's: only a sign that it belongs here makes an error of it.
     if !cx.on_cluster() && near.is_empty() && workload.is_none() {
-        finding.severity(Severity::Warning);
-        finding.note("it may be installed from elsewhere");
+        let custom = cx.named::<Controller>(namespace, name).into_iter().next();
+        let maker = custom
+            .map(|controller| controller.reference())
+            .or_else(|| cx.maker_for(&ingress.meta).map(|maker| maker.reference()));
+        if let Some(maker) = maker {
+            finding.severity(Severity::Info);
+            finding.note(format!("{maker} of the input may make it"));
+        } else {
+            finding.severity(Severity::Warning);
+            finding.note("it may be installed from elsewhere");
+        }
     }
     for other in near.iter().take(3) {
         finding.note(format!(
@@ -191,6 +201,19 @@ spec: {ports: [{port: 80}]}
         fix_clears(TYPO, "ING001");
         let ran = lint(TYPO);
         assert_eq!(ran.one("ING001").labels.len(), 2);
+        assert_eq!(ran.one("ING001").severity.as_str(), "error");
+    }
+
+    #[test]
+    fn a_service_that_a_custom_resource_may_make_is_information() {
+        let knative = "---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello, namespace: shop}\nspec: {template: {spec: {containers: [{image: c}]}}}\n";
+        let ran = lint(&(with("hello") + knative));
+        assert_eq!(ran.one("ING001").severity.as_str(), "info");
+        let elastic = "---\napiVersion: elasticsearch.k8s.elastic.co/v1\nkind: Elasticsearch\nmetadata: {name: quickstart, namespace: shop}\nspec: {}\n";
+        let ran = lint(&(with("quickstart-es-http") + elastic));
+        assert_eq!(ran.one("ING001").severity.as_str(), "info");
+        // A misspelt name is one all the same.
+        let ran = lint(&(TYPO.to_owned() + elastic));
         assert_eq!(ran.one("ING001").severity.as_str(), "error");
     }
 

@@ -111,8 +111,18 @@ fn named(cx: &Context<'_>, ingress: &Ingress, name: &str, report: &mut Reporter)
         );
         // In files the class may come with a controller that is installed from elsewhere.
         if !cx.on_cluster() && near.is_empty() {
-            finding.severity(Severity::Warning);
-            finding.note("it may come with a controller that is installed from elsewhere");
+            let installer = cx.installer();
+            finding.severity(if installer.is_some() {
+                Severity::Info
+            } else {
+                Severity::Warning
+            });
+            finding.note(match installer {
+                Some(installer) => {
+                    format!("it may come with what {} installs", installer.reference())
+                }
+                None => "it may come with a controller that is installed from elsewhere".to_owned(),
+            });
         }
     }
     tell_classes(finding, &classes);
@@ -194,7 +204,12 @@ fn classless(cx: &Context<'_>, ingress: &Ingress, report: &mut Reporter) {
         }
         Taker::Nobody => {
             finding.note("no controller that is known here takes Ingresses without a class, so its hosts answer 404");
-            if !cx.on_cluster() {
+            if let Some(installer) = cx.installer() {
+                finding.severity(Severity::Info).note(format!(
+                    "a default may come with what {} installs",
+                    installer.reference()
+                ));
+            } else if !cx.on_cluster() {
                 finding.severity(Severity::Warning);
             }
         }

@@ -154,7 +154,7 @@ fn peer_pods<'a>(cx: &Context<'a>, own: &str, peer: &Peer) -> Option<Vec<Workloa
         return None;
     }
     let mut found = Vec::new();
-    for namespace in namespaces.selected {
+    for namespace in &namespaces.selected {
         found.extend(cx.matched_workloads(namespace, pods.unwrap_or(&everything))?);
     }
     Some(found)

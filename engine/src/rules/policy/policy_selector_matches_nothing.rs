@@ -91,6 +91,18 @@ fn subject<'a>(cx: &Context<'a>, policy: &'a NetworkPolicy, report: &mut Reporte
         .severity(severity)
         .confidence(confidence);
     finding.at("/spec/podSelector", "matches nothing");
+    if severity > Severity::Info
+        && !near.iter().any(|near| near.telling)
+        && let Some(maker) = cx.maker_for(&policy.meta)
+    {
+        finding
+            .severity(Severity::Info)
+            .confidence(Confidence::Likely);
+        finding.note(format!(
+            "{} of the input may make such pods",
+            maker.reference()
+        ));
+    }
     finding.note("the policy isolates nobody: what it was meant to protect is as open as before");
     finding.looked_through(Kind::Pod, namespace);
     for maker in MAKERS {

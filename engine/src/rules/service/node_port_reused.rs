@@ -4,7 +4,7 @@ use super::backends;
 use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix, FixClass},
-    model::{Kind, Object as _, Service, ServicePort},
+    model::{Kind, Object as _, Origin, Service, ServicePort},
     rule::{Check, Confidence, Evidence, Rule, Severity},
 };
 
@@ -117,7 +117,28 @@ fn other_service(
         .key(port.stable_key())
         .at(format!("/spec/ports/{index}/nodePort"), "asked for twice");
     explain_clash(other, number, finding);
+    if environments(cx, service, other) {
+        finding
+            .severity(Severity::Info)
+            .confidence(Confidence::Likely);
+        finding.note("they have one name and lie in different directories: if these are environments with a cluster each, the number is free");
+    }
     finding.fix(drop_number(service, index, port, number));
+}
+
+/// `dev/service.yaml` and `prod/service.yaml`: one Service for several environments, which often have a cluster each.
+fn environments(cx: &Context<'_>, service: &Service, other: &Service) -> bool {
+    let directory = |service: &Service| match service.meta.origin {
+        Origin::File { file, .. } => {
+            let name = cx.snapshot.files.get(usize::try_from(file).ok()?)?;
+            name.rsplit_once(['/', '\\'])
+                .map(|(directory, _)| directory)
+        }
+        Origin::Live => None,
+    };
+    service.meta.name == other.meta.name
+        && service.meta.namespace != other.meta.namespace
+        && directory(service) != directory(other)
 }
 
 fn explain_clash(other: &Service, number: i32, finding: &mut Finding) {
@@ -202,7 +223,12 @@ fn drop_number(service: &Service, index: usize, port: &ServicePort, number: i32)
 #[cfg(test)]
 mod tests {
     use super::RULE;
-    use crate::testkit::{check_page, fix_clears, lint};
+    use crate::{
+        load::{self, Place},
+        rule::Surface,
+        snapshot::{Builder, Source},
+        testkit::{Ran, check_page, clock, fix_clears, lint},
+    };
 
     fn service(namespace: &str, name: &str, more: &str, ports: &str) -> String {
         format!(
@@ -288,5 +314,40 @@ mod tests {
                     .replace("NodePort,", "ClusterIP,")),
         )
         .none("SVC023");
+    }
+
+    #[test]
+    fn one_service_in_the_directories_of_two_environments_is_information() {
+        let severity = |directories: [&str; 2], name: &str| {
+            let mut builder = Builder::new(Source::Files);
+            let port = "{port: 80, nodePort: 30080}";
+            let texts = [
+                service("dev", "one", "", port),
+                service("prod", name, "", port),
+            ];
+            for (directory, text) in directories.into_iter().zip(texts) {
+                let file = Some(builder.file(&format!("{directory}/service.yaml")));
+                for document in crate::manifest::parse(text.as_bytes()).documents {
+                    let place = Place {
+                        file,
+                        namespace: "default",
+                    };
+                    load::document(place, document.index, document.value, &mut |any| {
+                        builder.insert(any);
+                    });
+                }
+            }
+            let ran = Ran(crate::run::run(
+                &crate::rules::RULES,
+                &builder.seal(),
+                &crate::config::Config::default(),
+                clock(),
+                Surface::Lint,
+            ));
+            ran.one("SVC023").severity.as_str()
+        };
+        assert_eq!(severity(["dev", "prod"], "one"), "info");
+        assert_eq!(severity(["all", "all"], "one"), "error");
+        assert_eq!(severity(["dev", "prod"], "two"), "error");
     }
 }

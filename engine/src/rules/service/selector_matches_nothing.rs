@@ -61,10 +61,20 @@ fn report_miss<'a>(cx: &Context<'a>, service: &Service, miss: &Miss<'a>, report:
         ));
     } else if !cx.on_cluster() && miss.fitting.is_empty() {
         // Every workload here is taken, or fits in no way: the one that is meant may be made elsewhere.
-        finding
-            .severity(Severity::Warning)
-            .confidence(Confidence::Likely);
+        finding.confidence(Confidence::Likely);
         finding.note("no workload of the input is left that this Service could be for");
+        if let Some(maker) = cx.maker_for(&service.meta) {
+            finding.severity(Severity::Info);
+            finding.note(format!(
+                "{} of the input may make such Pods",
+                maker.reference()
+            ));
+        } else if cx.is_system_namespace(&service.meta.namespace) {
+            finding.severity(Severity::Info);
+            finding.note("parts of the cluster itself run in this namespace");
+        } else {
+            finding.severity(Severity::Warning);
+        }
     }
     finding.note(selector_miss::consequence(service));
     let namespace = &service.meta.namespace;

@@ -232,6 +232,12 @@ spec:
         ))
         .none("SVC004")
         .skipped("SVC004", "mesh");
+        lint(&BROKEN.replace(
+            "metadata: {labels: {app: web}}",
+            "metadata: {labels: {app: web}, annotations: {dapr.io/enabled: 'true'}}",
+        ))
+        .none("SVC004")
+        .skipped("SVC004", "mesh");
     }
 
     #[test]

@@ -118,6 +118,13 @@ fn report_port<'a>(
     } else if signs.is_empty() {
         finding.severity(Severity::Info);
         finding.note("a port list is informational: the process may listen all the same");
+    } else if let Some(server) = signs::silent_server(selected) {
+        finding
+            .severity(Severity::Info)
+            .confidence(Confidence::Hint);
+        finding.note(format!(
+            "container `{server}` declares no port and looks like a web server: it may listen on {target}"
+        ));
     } else if selected
         .iter()
         .any(|backend| unread_configuration(cx, *backend))

@@ -66,7 +66,7 @@ impl Crash<'_> {
 }
 
 /// Containers of a pod that are in a crash loop, init containers included.
-pub(in crate::rules) fn crashes<'a>(cx: &Context<'a>, pod: &'a Pod) -> Vec<Crash<'a>> {
+pub(in crate::rules) fn crashes<'p, 'a: 'p>(cx: &Context<'a>, pod: &'p Pod) -> Vec<Crash<'p>> {
     let groups = [
         ("containerStatuses", &pod.status.containers),
         ("initContainerStatuses", &pod.status.init_containers),

@@ -207,3 +207,13 @@ spec:
     );
     check(&definition.replace("strategy: Webhook", "strategy: None")).none("API002");
 }
+
+#[test]
+fn a_service_that_an_operator_makes_is_not_missing() {
+    let other = SERVICE.replace("metadata: {name: ", "metadata: {name: another-");
+    let broken = with(REFERENCE, &other);
+    let operator = "---\napiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nmetadata: {name: op, namespace: policy-system}\nspec: {}\n";
+    let before = lint(&broken).one("API002").severity;
+    let after = lint(&(broken + operator)).one("API002").severity;
+    assert!(after < before, "{before:?} {after:?}");
+}

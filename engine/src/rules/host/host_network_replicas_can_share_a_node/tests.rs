@@ -156,3 +156,12 @@ fn deployments_that_could_not_be_listed_are_unknown() {
     });
     ran.none("HST002").unknown("HST002", "deployments");
 }
+
+#[test]
+fn a_patch_does_not_say_which_ports_are_declared() {
+    let whole = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {replicas: 3, template: {spec: {hostNetwork: true, containers: [{name: web, image: web}]}}}\n";
+    crate::testkit::lint(whole).one("HST002");
+    crate::testkit::lint(&whole.replace(", image: web", ""))
+        .none("HST002")
+        .skipped("HST002", "a patch");
+}

@@ -223,3 +223,17 @@ fn the_same_class_in_two_variants_is_one_default() {
         default_class("a", "2025-11-01T00:00:00Z") + &default_class("a", "2025-11-02T00:00:00Z");
     lint(&two).none("ING004");
 }
+
+#[test]
+fn a_class_may_come_with_a_chart_of_the_input() {
+    let other = class("tailscale", "tailscale.com/ts-ingress", "");
+    let chart = "---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: edge, namespace: edge}\nspec: {chart: {spec: {chart: ingress-nginx}}}\n";
+    for named in [NGINX, ""] {
+        let alone = ingress(named) + &other;
+        assert_eq!(lint(&alone).one("ING004").severity.as_str(), "warning");
+        assert_eq!(
+            lint(&(alone + chart)).one("ING004").severity.as_str(),
+            "info"
+        );
+    }
+}

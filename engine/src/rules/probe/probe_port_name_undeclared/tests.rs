@@ -151,3 +151,12 @@ spec: {containers: [{name: web, image: web, readinessProbe: {httpGet: {port: htt
 ";
     assert_eq!(&*check(&yaml).one("PRB001").subject.kind, "Deployment");
 }
+
+#[test]
+fn a_patch_adds_to_a_container_that_stands_elsewhere() {
+    let patch = container("readinessProbe: {httpGet: {port: http}}")
+        .replace("name: web, image: web,", "name: web,");
+    lint(&patch).none("PRB001").skipped("PRB001", "a patch");
+    // On a cluster there are no patches.
+    check(&patch).one("PRB001");
+}

@@ -194,6 +194,48 @@ fn two_variants_never_accuse_each_other() {
     lint(&(variant + &deployment("checkout", "{app: checkout}"))).quiet("SVC001");
 }
 
+const RELEASE: &str = "---\napiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: basket, namespace: shop}\nspec: {chart: {spec: {chart: basket}}}\n";
+
+/// The severity in the presence of one workload that cannot be meant, and of something else.
+fn severity_beside(more: &str) -> &'static str {
+    let taken = deployment("mail", "{app: mail}").replace("8080", "25")
+        + "---\napiVersion: v1\nkind: Service\nmetadata: {name: mail, namespace: shop}\nspec: {selector: {app: mail}, ports: [{port: 25}]}\n";
+    let ran = lint(&(service("{app: basket}") + &taken + more));
+    ran.one("SVC001").severity.as_str()
+}
+
+#[test]
+fn what_a_chart_or_an_operator_makes_is_not_missing() {
+    assert_eq!(severity_beside(""), "warning");
+    assert_eq!(severity_beside(RELEASE), "info");
+    assert_eq!(
+        severity_beside(&RELEASE.replace("namespace: shop", "namespace: other")),
+        "warning"
+    );
+    let target = RELEASE
+        .replace("namespace: shop", "namespace: flux-system")
+        .replace("spec: {", "spec: {targetNamespace: shop, ");
+    assert_eq!(severity_beside(&target), "info");
+    let operator = "---\napiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {name: r, namespace: shop}\nspec: {}\n";
+    assert_eq!(severity_beside(operator), "info");
+    let monitor = "---\napiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: r, namespace: shop}\nspec: {}\n";
+    assert_eq!(severity_beside(monitor), "warning");
+    let application = "---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: r, namespace: argocd}\nspec: {destination: {namespace: shop}}\n";
+    assert_eq!(severity_beside(application), "info");
+    assert_eq!(
+        severity_beside(&application.replace("{namespace: shop}", "{namespace: x}")),
+        "warning"
+    );
+}
+
+#[test]
+fn a_chart_beside_it_does_not_hide_a_workload_that_fits() {
+    let ran = lint(
+        &(service("{app: basket}") + &deployment("checkout", "{app: payment-service}") + RELEASE),
+    );
+    assert_eq!(ran.one("SVC001").severity.as_str(), "error");
+}
+
 /// Nothing makes pods here, so nothing labels them later either.
 #[test]
 fn on_a_cluster_a_namespace_without_workloads_is_no_excuse() {

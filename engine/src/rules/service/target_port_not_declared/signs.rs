@@ -115,6 +115,36 @@ fn is_side_port(port: &ContainerPort) -> bool {
         .is_some_and(|name| SIDE_PORTS.iter().any(|side| name.contains(side)))
 }
 
+/// Programs that people put in front of the container that declares the port.
+const SERVERS: &[&str] = &[
+    "nginx",
+    "httpd",
+    "apache",
+    "caddy",
+    "haproxy",
+    "envoy",
+    "traefik",
+    "openresty",
+    "varnish",
+    "proxy",
+];
+
+/// A web server beside other containers that declares no port at all: php-fpm declares 9000, the nginx before it nothing.
+pub(super) fn silent_server<'a>(selected: &[Workload<'a>]) -> Option<&'a str> {
+    let containers = selected
+        .iter()
+        .flat_map(|workload| &workload.spec().containers);
+    containers
+        .filter(|container| container.ports.is_empty())
+        .find(|container| {
+            let image = container.image.rsplit('/').next().unwrap_or_default();
+            SERVERS
+                .iter()
+                .any(|server| image.contains(server) || container.name.contains(server))
+        })
+        .map(|container| &*container.name)
+}
+
 /// Whether a probe or a hook connects to the number.
 pub(super) fn probes(workload: Workload<'_>, number: i32) -> bool {
     workload

@@ -200,3 +200,19 @@ fn radar_846_pods_that_could_not_be_listed() {
     .none("SVC006")
     .unknown("SVC006", "forbidden");
 }
+
+#[test]
+fn a_web_server_without_ports_may_be_what_listens() {
+    let port = "{port: 80}";
+    let fpm = "{name: php, image: 'php:8-fpm', ports: [{containerPort: 9000}]}";
+    let with = |more: &str| severity(port, &format!("{fpm}, {more}"));
+    assert_eq!(
+        with("{name: web, image: 'docker.io/library/nginx:1.27'}"),
+        "info"
+    );
+    assert_eq!(
+        with("{name: nginx, image: 'registry.example.com/front'}"),
+        "info"
+    );
+    assert_eq!(with("{name: logs, image: 'fluent-bit:3'}"), "warning");
+}
