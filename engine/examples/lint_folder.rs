@@ -35,13 +35,15 @@ fn main() -> std::io::Result<()> {
         };
         manifest::parse_each(&text, &mut |document| {
             load::document(place, document.index, document.value, &mut |any| {
-                objects.push(any)
+                objects.push(any);
             });
         });
     }
     let read = started.elapsed();
     let count = objects.len();
-    objects.into_iter().for_each(|any| builder.insert(any));
+    for any in objects {
+        builder.insert(any);
+    }
     let inserted = started.elapsed();
     let snapshot = builder.seal();
     let sealed = started.elapsed();

@@ -133,7 +133,7 @@ pub fn judge(bytes: &[u8]) {
                 namespace: "default",
             };
             load::document(place, number, object.clone(), &mut |any| {
-                builder.insert(any)
+                builder.insert(any);
             });
         }
         let report = run(&RULES, &builder.seal(), &Config::default(), now, surface);
@@ -166,7 +166,7 @@ impl Grown<'_> {
     fn object(&mut self, kind: Kind) -> Value {
         let mut object = Map::new();
         for field in ["spec", "status", "data", "webhooks", "endpoints", "ports"] {
-            if self.byte() % 3 > 0 {
+            if !self.byte().is_multiple_of(3) {
                 object.insert(field.to_owned(), self.value(0));
             }
         }
@@ -176,7 +176,7 @@ impl Grown<'_> {
         let labels = self.value(3);
         object["metadata"] = json!({"name": self.word(), "namespace": self.word(), "uid": self.word(), "labels": labels,
             "creationTimestamp": "2026-01-01T00:00:00Z"});
-        if self.byte() % 4 == 0 {
+        if self.byte().is_multiple_of(4) {
             object["metadata"] = self.value(0);
         }
         object
@@ -195,7 +195,7 @@ impl Grown<'_> {
         };
         match choice {
             0 => Value::Null,
-            1 => Value::Bool(self.byte() % 2 == 0),
+            1 => Value::Bool(self.byte().is_multiple_of(2)),
             2 => i64::from(self.byte()).into(),
             3 => (i64::from(self.byte()) * 16_777_216 - i64::from(self.byte()) * 8_388_608).into(),
             4 | 5 => self.word().into(),

@@ -110,8 +110,6 @@ pub(crate) struct Stream {
 pub(crate) struct Settings {
     /// Where the result goes.
     pub(crate) stdout: Stream,
-    /// Where talk goes.
-    pub(crate) stderr: Stream,
     /// Symbols beyond ASCII can be shown.
     pub(crate) unicode: bool,
     /// Columns of the terminal, or 80.
@@ -185,7 +183,6 @@ impl Settings {
         let config = command.report().and_then(|report| report.config.clone());
         Self {
             stdout: stream(environment.stdout_is_terminal),
-            stderr: stream(environment.stderr_is_terminal),
             unicode: shows_unicode(environment),
             width: environment
                 .terminal_width

@@ -187,7 +187,7 @@ fn lint(set: &Set, files: &HashMap<String, Vec<u8>>) -> Vec<(Seen, Evidence)> {
         };
         manifest::parse_each(text, &mut |document| {
             load::document(place, document.index, document.value, &mut |any| {
-                builder.insert(any)
+                builder.insert(any);
             });
         });
     }
@@ -254,10 +254,9 @@ fn is_false_alarm(
         Some("TRUE" | "DELIBERATE") => false,
         Some("TRUE-HARMLESS") => finding.severity > Severity::Warning,
         Some("FRAGMENT") => finding.severity == Severity::Error,
-        Some(_) => true,
         None if set.status == "fragment" => {
             finding.severity == Severity::Error && evidence == Evidence::Miss
         }
-        None => true,
+        Some(_) | None => true,
     }
 }

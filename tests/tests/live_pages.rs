@@ -102,18 +102,20 @@ impl Lab {
         })
     }
 
+    /// Events need the uids of their pods, and a webhook decides about pods as soon as it is there: both come last.
     fn apply(&self, objects: &[Value]) {
-        let (events, others): (Vec<Value>, Vec<Value>) = objects
-            .iter()
-            .cloned()
-            .partition(|object| object["kind"] == "Event");
-        self.server.apply_status(&list(&others));
-        if !events.is_empty() {
-            let events: Vec<Value> = events
-                .into_iter()
-                .map(|event| self.about_real_pod(event))
-                .collect();
-            self.server.apply(&list(&events));
+        let of = |object: &Value, part: &str| object["kind"].as_str().unwrap().ends_with(part);
+        let late = |object: &&Value| of(object, "Event") || of(object, "WebhookConfiguration");
+        let (late, early): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(late);
+        let early: Vec<Value> = early.into_iter().cloned().collect();
+        self.server.apply_status(&list(&early));
+        for object in late {
+            let object = if of(object, "Event") {
+                self.about_real_pod(object.clone())
+            } else {
+                object.clone()
+            };
+            self.server.apply(&object.to_string());
         }
     }
 

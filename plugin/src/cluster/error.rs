@@ -112,24 +112,6 @@ impl ApiError {
             | Self::Cut { .. } => false,
         }
     }
-
-    /// A clause for "could not be read: …", without the server's sentence.
-    pub(crate) fn reason(&self) -> String {
-        match self {
-            Self::NotFound { .. } => "not found".into(),
-            Self::Forbidden { .. } => "forbidden".into(),
-            Self::Unauthorized { .. } => "not logged in".into(),
-            Self::Gone { .. } => "the list expired while it was read".into(),
-            Self::TooManyRequests { .. } => "the server had too many requests".into(),
-            Self::Server { status, .. } | Self::Status { status, .. } => {
-                format!("the server answered {status}")
-            }
-            Self::Timeout { after, .. } => format!("no answer within {}", show_duration(*after)),
-            Self::Cut { .. } => "the answer was cut off".into(),
-            Self::NotJson { .. } => "the answer was not JSON".into(),
-            Self::Connect(_) => "no connection to the server".into(),
-        }
-    }
 }
 
 impl fmt::Display for ApiError {

@@ -65,7 +65,7 @@ pub(crate) fn list(args: &ChecksListArgs) -> anyhow::Result<u8> {
             writeln!(out)?;
         }
         Some(ListFormat::Yaml) => {
-            out.write_all(serde_saphyr::to_string(&document())?.as_bytes())?
+            out.write_all(serde_saphyr::to_string(&document())?.as_bytes())?;
         }
     }
     Ok(0)

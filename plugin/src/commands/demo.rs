@@ -21,26 +21,26 @@ use crate::settings::Settings;
 
 /// Lists the scenarios and plays one. Always exit code 0: nothing of the user's is broken.
 pub(crate) fn run(args: &DemoArgs, settings: &Settings) -> anyhow::Result<u8> {
-    let scenario = match &args.scenario {
-        Some(name) => SCENARIOS
-            .iter()
-            .find(|scenario| scenario.name == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-                super::Usage(format!(
-                    "error: there is no scenario {name:?}; there are {}",
-                    names.join(", ")
-                ))
-            })?,
-        None => {
-            if args.output.iter().all(|output| output.file.is_some()) {
-                std::io::stdout().lock().write_all(list().as_bytes())?;
-            }
-            &SCENARIOS[0]
-        }
-    };
-    play(scenario, args, settings)?;
+    if let Some(name) = &args.scenario {
+        play(find(name)?, args, settings)?;
+        return Ok(0);
+    }
+    if args.output.iter().all(|output| output.file.is_some()) {
+        std::io::stdout().lock().write_all(list().as_bytes())?;
+    }
+    play(&SCENARIOS[0], args, settings)?;
     Ok(0)
+}
+
+fn find(name: &str) -> Result<&'static Scenario, super::Usage> {
+    let named = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    named.ok_or_else(|| {
+        let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        super::Usage(format!(
+            "error: there is no scenario {name:?}; there are {}",
+            names.join(", ")
+        ))
+    })
 }
 
 fn list() -> String {
@@ -105,7 +105,7 @@ fn snapshot(scenario: &Scenario) -> anyhow::Result<Snapshot> {
             namespace: "default",
         };
         load::document(place, document.index, document.value, &mut |any| {
-            builder.insert(any)
+            builder.insert(any);
         });
     }
     Ok(builder.seal())

@@ -252,8 +252,7 @@ pub(crate) fn clock(args: &ReportArgs, input: Option<Timestamp>) -> Timestamp {
 pub(crate) fn kind_of(typed: &str) -> anyhow::Result<Kind> {
     Kind::from_type(typed).ok_or_else(|| {
         anyhow::anyhow!(
-            "error: the server doesn't have a resource type \"{}\" that netdoctor reads",
-            typed
+            "error: the server doesn't have a resource type \"{typed}\" that netdoctor reads"
         )
     })
 }

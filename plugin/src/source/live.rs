@@ -60,7 +60,9 @@ pub(crate) async fn snapshot(
     builder.scope(request.namespace);
     builder.state(request.facts.clone());
     for (_, objects) in listed.objects {
-        objects.into_iter().for_each(|any| builder.insert(any));
+        for any in objects {
+            builder.insert(any);
+        }
     }
     for (kind, coverage) in listed.coverage {
         *builder.coverage(kind) = coverage;

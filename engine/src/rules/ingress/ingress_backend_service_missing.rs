@@ -4,7 +4,7 @@ use super::{Reference, references};
 use crate::{
     context::{Context, Reporter},
     finding::{Fix, FixClass},
-    model::{Controller, Ingress, Kind, Object as _, Service},
+    model::{Controller, Ingress, Kind, Object, Service},
     near,
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
 };
@@ -94,8 +94,8 @@ fn report_missing(
     if !cx.on_cluster() && near.is_empty() && workload.is_none() {
         let custom = cx.named::<Controller>(namespace, name).into_iter().next();
         let maker = custom
-            .map(|controller| controller.reference())
-            .or_else(|| cx.maker_for(&ingress.meta).map(|maker| maker.reference()));
+            .map(Object::reference)
+            .or_else(|| cx.maker_for(&ingress.meta).map(Object::reference));
         if let Some(maker) = maker {
             finding.severity(Severity::Info);
             finding.note(format!("{maker} of the input may make it"));

@@ -78,14 +78,6 @@ pub(super) fn still_there(fix: Fix, index: usize, port: &ServicePort) -> Fix {
     fix.test(&format!("/spec/ports/{index}/{field}"), value)
 }
 
-/// The command that does the same as a patch of one field of a port.
-pub(super) fn patch_command(service: &Service, index: usize, field: &str, value: &Value) -> String {
-    format!(
-        "kubectl -n {} patch service {} --type=json -p '[{{\"op\":\"add\",\"path\":\"/spec/ports/{index}/{field}\",\"value\":{value}}}]'",
-        service.meta.namespace, service.meta.name
-    )
-}
-
 /// How messages name a port of a Service: `port http (80/TCP) of Service shop/web`.
 pub(super) fn port_of(service: &Service, port: &ServicePort) -> String {
     format!("port {} of Service `{}`", port.label(), service.meta)

@@ -100,13 +100,7 @@ fn report_port(
         );
         finding.fix(
             backends::still_there(fix, index, port)
-                .add(&format!("/spec/ports/{index}/targetPort"), port.port)
-                .command(backends::patch_command(
-                    service,
-                    index,
-                    "targetPort",
-                    &port.port.into(),
-                )),
+                .add(&format!("/spec/ports/{index}/targetPort"), port.port),
         );
     } else if !taken {
         let fix = Fix::patch(
@@ -116,13 +110,7 @@ fn report_port(
         );
         finding.fix(
             fix.test(&format!("/spec/ports/{index}/port"), port.port)
-                .replace(&format!("/spec/ports/{index}/port"), target)
-                .command(backends::patch_command(
-                    service,
-                    index,
-                    "port",
-                    &target.into(),
-                )),
+                .replace(&format!("/spec/ports/{index}/port"), target),
         );
     }
     finding.fix(

@@ -156,8 +156,7 @@ fn report_port<'a>(
     );
     finding.fix(
         backends::still_there(fix, index, port)
-            .add(&format!("/spec/ports/{index}/protocol"), value.clone())
-            .command(backends::patch_command(service, index, "protocol", &value)),
+            .add(&format!("/spec/ports/{index}/protocol"), value.clone()),
     );
 }
 

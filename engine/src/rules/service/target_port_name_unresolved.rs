@@ -127,16 +127,7 @@ fn report_port<'a>(
         },
         service.reference(),
     );
-    finding.fix(
-        backends::still_there(fix, index, port)
-            .add(&pointer, target.clone())
-            .command(backends::patch_command(
-                service,
-                index,
-                "targetPort",
-                &target,
-            )),
-    );
+    finding.fix(backends::still_there(fix, index, port).add(&pointer, target.clone()));
 }
 
 /// Custom workloads whose pods are their template.

@@ -167,14 +167,7 @@ fn fix(service: &Service, index: usize, port: &ServicePort, signs: &[Sign]) -> F
         format!("target {only}"),
         service.reference(),
     );
-    backends::still_there(fix, index, port)
-        .add(&format!("/spec/ports/{index}/targetPort"), only)
-        .command(backends::patch_command(
-            service,
-            index,
-            "targetPort",
-            &only.into(),
-        ))
+    backends::still_there(fix, index, port).add(&format!("/spec/ports/{index}/targetPort"), only)
 }
 
 #[cfg(test)]

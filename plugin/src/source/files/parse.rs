@@ -73,7 +73,7 @@ fn one(file: &SourceFile, number: u32, namespace: &str) -> One {
     };
     one.problems = manifest::parse_each(&file.text, &mut |document| {
         one.loaded += load::document(place, document.index, document.value, &mut |any| {
-            one.objects.push(any)
+            one.objects.push(any);
         });
     });
     one

@@ -57,7 +57,9 @@ pub(crate) async fn confirm(
             Lookup::Object(kind, namespace, name) => builder.forget(*kind, namespace, Some(name)),
             Lookup::All(kind, namespace) => builder.forget(*kind, namespace, None),
         }
-        objects.into_iter().for_each(|any| builder.insert(any));
+        for any in objects {
+            builder.insert(any);
+        }
     }
     if logs {
         // Pods that were read again came without the words of their containers.
@@ -148,16 +150,12 @@ mod tests {
     fn nothing_is_read_twice() {
         let all = |namespace: &str| Lookup::All(Kind::Pod, namespace.into());
         let one = |namespace: &str| Lookup::Object(Kind::Pod, namespace.into(), "web".into());
-        let set = |lookups: &[Lookup]| lookups.iter().cloned().collect::<BTreeSet<_>>();
-        assert_eq!(
-            once(set(&[all("a"), one("a"), one("b")])),
-            set(&[all("a"), one("b")])
-        );
-        assert_eq!(once(set(&[all(""), all("a"), one("b")])), set(&[all("")]));
+        let both = once(BTreeSet::from([all("a"), one("a"), one("b")]));
+        assert_eq!(both, BTreeSet::from([all("a"), one("b")]));
+        let everywhere = once(BTreeSet::from([all(""), all("a"), one("b")]));
+        assert_eq!(everywhere, BTreeSet::from([all("")]));
         let other = Lookup::All(Kind::Node, "".into());
-        assert_eq!(
-            once(set(&[other.clone(), one("a")])),
-            set(&[other, one("a")])
-        );
+        let kinds = BTreeSet::from([other, one("a")]);
+        assert_eq!(once(kinds.clone()), kinds);
     }
 }

@@ -216,3 +216,13 @@ fn a_web_server_without_ports_may_be_what_listens() {
     );
     assert_eq!(with("{name: logs, image: 'fluent-bit:3'}"), "warning");
 }
+
+/// A command of its own would leave out the test that the port is still the one that was judged.
+#[test]
+fn the_printed_command_is_the_guarded_patch() {
+    let ran = lint(&state("{port: 80}", ONE));
+    let fix = &ran.one("SVC006").fixes[0];
+    assert_eq!(fix.command, None);
+    let first = serde_json::to_value(&fix.patch.0[0]).unwrap();
+    assert_eq!(first["op"], "test");
+}
