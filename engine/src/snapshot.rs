@@ -22,8 +22,8 @@ pub use store::{Store, Stored};
 use crate::{
     facts::Facts,
     model::{
-        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
-        CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
+        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, ContainerState,
+        Controller, CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
         IngressRoute, Issuer, Kind, Maker, Meta, Namespace, NetworkPolicy, Node, Object as _,
         ObjectRef, OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text,
         WebhookConfiguration, decode::Any,
@@ -203,8 +203,12 @@ impl Builder {
                 .iter_mut()
                 .chain(&mut pod.status.init_containers);
             for status in statuses.filter(|status| *status.name == *container) {
-                if let Some(last) = &mut status.last_state {
-                    last.message.get_or_insert_with(|| text.into());
+                let ended = match &mut status.state {
+                    ContainerState::Terminated(ended) => Some(ended),
+                    _ => status.last_state.as_mut(),
+                };
+                if let Some(ended) = ended {
+                    ended.message.get_or_insert_with(|| text.into());
                 }
             }
         }

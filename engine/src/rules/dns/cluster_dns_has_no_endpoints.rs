@@ -163,7 +163,8 @@ fn fixes(cx: &Context<'_>, service: &Service, pods: &[&Pod], finding: &mut Findi
     });
     if let Some((pod, crash)) = crash {
         let (pod, container) = (&pod.meta.name, &crash.status.name);
-        let command = format!("kubectl -n {namespace} logs {pod} -c {container} --previous");
+        let previous = crash.previous_flag();
+        let command = format!("kubectl -n {namespace} logs {pod} -c {container}{previous}");
         finding.fix(Fix::manual("read why DNS ended").command(command));
     }
     let selector: Vec<String> = service

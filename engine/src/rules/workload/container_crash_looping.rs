@@ -80,8 +80,9 @@ fn report_crash<'a>(cx: &Context<'a>, pod: &'a Pod, crash: &Crash<'a>, report: &
     causes(cx, pod, finding);
     let owner = cx.place_to_fix(Workload::Pod(pod)).reference();
     finding.shared_by(owner, format!("{name}: {reason}"));
+    let previous = crash.previous_flag();
     let command = format!(
-        "kubectl -n {namespace} logs {} -c {name} --previous",
+        "kubectl -n {namespace} logs {} -c {name}{previous}",
         pod.meta.name
     );
     finding.fix(Fix::manual("read what it printed before it ended").command(command));

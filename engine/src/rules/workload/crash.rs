@@ -32,6 +32,15 @@ impl Crash<'_> {
         signature(self.last_words()?)
     }
 
+    /// The flag with which `kubectl logs` shows the run that ended last. While the container is down that is its present
+    /// log, and the kubelet has removed the run before.
+    pub(in crate::rules) fn previous_flag(&self) -> &'static str {
+        match self.status.state {
+            ContainerState::Running(_) => " --previous",
+            _ => "",
+        }
+    }
+
     /// What it printed before it ended. Where the last end left no message, the end before it usually had the same.
     pub(in crate::rules) fn last_words(&self) -> Option<&str> {
         let ends = [self.ended, self.status.last_state.as_deref()];

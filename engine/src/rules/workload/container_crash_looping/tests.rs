@@ -205,3 +205,24 @@ fn words_that_were_read_and_tell_nothing_are_not_asked_for_again() {
     let unread = crash("bye").replace("message: \"bye\"", "reason: Error");
     assert!(notes(&check(&(unread + SERVICE))).contains("--logs"));
 }
+
+#[test]
+fn the_command_reads_the_run_that_ended() {
+    let command = |status: &str| {
+        let ran = check(&(pod(status) + SERVICE));
+        ran.one("WKL001").fixes[0]
+            .command
+            .clone()
+            .unwrap_or_default()
+    };
+    let ended = "terminated: {exitCode: 1, finishedAt: '2026-01-01T11:59:00Z'}";
+    let down = format!("restartCount: 3, state: {{{ended}}}, lastState: {{{ended}}}");
+    assert!(!command(&down).contains("--previous"));
+    let up = format!("restartCount: 3, state: {{running: {{}}}}, lastState: {{{ended}}}");
+    let up = pod(&up)
+        .replace("2025-12-01", "2026-01-01")
+        .replace("00:00:00", "11:55:00");
+    let ran = check(&(up + SERVICE));
+    let command = ran.one("WKL001").fixes[0].command.as_deref();
+    assert!(command.is_some_and(|command| command.ends_with("--previous")));
+}
