@@ -18,6 +18,7 @@ mod autoscaling;
 mod certificate;
 mod cluster;
 mod config;
+mod container;
 mod gateway;
 mod kind;
 mod maker;
@@ -27,6 +28,7 @@ mod network_settings;
 mod networking;
 mod pod;
 mod service;
+mod status;
 mod workload;
 
 pub use admission::{CustomResourceDefinition, ServiceReference, Webhook, WebhookConfiguration};
@@ -34,6 +36,9 @@ pub use autoscaling::Autoscaler;
 pub use certificate::{Certificate, CertificateRequest, Challenge, Issuer, IssuerRef, Order};
 pub use cluster::{Address, Event, Namespace, Node, ServiceCidr, Taint};
 pub use config::{ConfigMap, Secret};
+pub use container::{
+    Container, ContainerPort, Lifecycle, LifecycleHandler, PortAction, Probe, Security,
+};
 pub use gateway::{CertificateReference, Gateway, IngressRoute, Listener, OpaquePolicy};
 pub use kind::Kind;
 pub use maker::Maker;
@@ -48,12 +53,9 @@ pub use networking::{
     Backend, BackendPort, Ingress, IngressClass, IngressPath, IngressRule, IngressTls, IpBlock,
     NetworkPolicy, Peer, PolicyPort, PolicyRule,
 };
-pub use pod::{
-    Affinity, AntiAffinityTerm, Condition, Container, ContainerPort, ContainerState,
-    ContainerStatus, Lifecycle, LifecycleHandler, NodeSelectorTerm, Pod, PodSpec, PodStatus,
-    PortAction, Probe, Security, Terminated, Toleration, Written,
-};
+pub use pod::{Affinity, AntiAffinityTerm, NodeSelectorTerm, Pod, PodSpec, Toleration, Written};
 pub use service::{Endpoint, EndpointSlice, Service, ServicePort, SlicePort};
+pub use status::{Condition, ContainerState, ContainerStatus, PodStatus, Terminated};
 pub use workload::{Controller, ControllerStatus, Strategy, Template, Workload};
 
 use serde::Deserialize;
