@@ -10,40 +10,15 @@ use std::collections::BTreeSet;
 impl<'a> Context<'a> {
     /// Pods (not finished, not being deleted) that carry every pair.
     pub fn selected_pods(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Pod> {
-        let groups = self.snapshot.index.groups_with(namespace, pairs);
-        let stored = groups
-            .flat_map(|group| &group.pods)
-            .filter_map(|at| self.snapshot.objects.pods.at(*at));
-        let extra = self.extra::<Pod>().filter(|pod| {
-            &*pod.meta.namespace == namespace
-                && !pairs.is_empty()
-                && selector::contains_all(&pod.meta.labels, pairs)
-        });
-        let mut pods: Vec<&'a Pod> = stored
-            .filter(|pod| !self.hidden(*pod))
-            .chain(extra)
-            .filter(|pod| pod.alive())
-            .collect();
-        pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+        let mut pods = self.pods_labelled(namespace, pairs);
+        pods.retain(|pod| pod.alive());
         pods
     }
 
     /// Workload templates that carry every pair, top-level ones only (no `ReplicaSet` of a Deployment that is here).
     pub fn selected_controllers(&self, namespace: &str, pairs: &Labels) -> Vec<&'a Controller> {
-        let groups = self.snapshot.index.groups_with(namespace, pairs);
-        let stored = groups
-            .flat_map(|group| &group.controllers)
-            .filter_map(|at| self.snapshot.objects.controllers.at(*at));
-        let extra = self.extra::<Controller>().filter(|controller| {
-            &*controller.meta.namespace == namespace
-                && !pairs.is_empty()
-                && selector::contains_all(&controller.template.labels, pairs)
-        });
-        let mut found: Vec<&'a Controller> = stored
-            .filter(|controller| !self.hidden(*controller))
-            .chain(extra)
-            .filter(|controller| self.is_top_level(controller))
-            .collect();
+        let mut found = self.controllers_labelled(namespace, pairs);
+        found.retain(|controller| self.is_top_level(controller));
         found.sort_by(|a, b| (a.kind(), &a.meta.name).cmp(&(b.kind(), &b.meta.name)));
         found
     }
