@@ -14,16 +14,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use netdoctor_lab::components;
+use netdoctor_lab::kubeconfig::{Credentials, Kubeconfig};
+use netdoctor_lab::tls::{Authority, Identity};
 use serde_json::json;
 
 pub use access::Rules;
 
 use crate::cmd::{self, Output};
 use crate::janitor::Janitor;
-use crate::kubeconfig::{Credentials, Kubeconfig};
-use crate::lab::components;
 use crate::rest::Rest;
-use crate::tls::{Authority, Identity};
 
 /// How long anything here may take before the test fails. Ten times what a busy two-core machine needs.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -191,7 +191,7 @@ fn plugin() -> &'static Path {
                 "--bin",
                 "kubectl-netdoctor",
             ])
-            .current_dir(xtask::repository())
+            .current_dir(netdoctor_lab::repository())
             .status()
             .unwrap_or_else(|error| panic!("building kubectl-netdoctor: {error}"));
         assert!(

@@ -23,16 +23,9 @@
 mod apiserver;
 pub mod cmd;
 mod janitor;
-mod kubeconfig;
 pub mod proxy;
 pub mod rest;
 mod runtime;
-mod tls;
 
 pub use apiserver::{ApiServer, Namespace, Rules, Spec};
 pub use proxy::{Fault, FaultProxy, Rule};
-
-/// The test lab. So far: where its Kubernetes components are.
-pub mod lab {
-    pub use xtask::components;
-}

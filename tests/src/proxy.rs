@@ -20,6 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use netdoctor_lab::kubeconfig::{Credentials, Kubeconfig};
+use netdoctor_lab::tls;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -28,10 +30,8 @@ use tokio_rustls::TlsAcceptor;
 pub use fault::{Fault, Rule};
 
 use crate::ApiServer;
-use crate::kubeconfig::{Credentials, Kubeconfig};
 use crate::rest::{self, Endpoint, Rest};
 use crate::runtime::runtime;
-use crate::tls;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Body = BoxBody<Bytes, Error>;

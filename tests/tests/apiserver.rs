@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use netdoctor_tests::lab::components;
+use netdoctor_lab::components;
 use netdoctor_tests::{ApiServer, Fault, FaultProxy, Rule, Rules, Spec};
 use serde_json::{Value, json};
 

@@ -156,7 +156,7 @@ fn a_kustomization_is_built_by_kubectl() {
         ("web.yaml", BROKEN.as_bytes()),
         ("kustomization.yaml", kustomization),
     ]);
-    let kubectl = netdoctor_tests::lab::components::installed()
+    let kubectl = netdoctor_lab::components::installed()
         .unwrap()
         .unwrap()
         .path("kubectl");

@@ -16,9 +16,9 @@ use std::fs;
 use cluster::{DEFECTS, check, cluster, codes, fingerprints, kinds, may_read};
 use netdoctor_engine::model::Kind;
 use netdoctor_engine::rules::RULES;
+use netdoctor_lab::components;
 use netdoctor_tests::Rules;
 use netdoctor_tests::cmd::{Program, netdoctor};
-use netdoctor_tests::lab::components;
 
 #[test]
 fn a_kind_that_may_not_be_read_accuses_nobody() {

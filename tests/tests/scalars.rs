@@ -8,8 +8,8 @@
 )]
 
 use netdoctor_engine::manifest;
+use netdoctor_lab::components;
 use netdoctor_tests::cmd::Program;
-use netdoctor_tests::lab::components;
 use serde_json::Value;
 
 const ODD: &str = r#"apiVersion: example.test/v1

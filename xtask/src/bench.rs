@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<()> {
         "--example",
         "big_cluster",
     ])?;
-    let release = xtask::repository().join("target/release");
+    let release = netdoctor_lab::repository().join("target/release");
     let release = std::env::var_os("CARGO_TARGET_DIR")
         .map_or(release, |dir| PathBuf::from(dir).join("release"));
     let plugin = release.join("kubectl-netdoctor");
@@ -41,7 +41,7 @@ fn build(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(arguments)
-        .current_dir(xtask::repository())
+        .current_dir(netdoctor_lab::repository())
         .status()?;
     ensure!(status.success(), "cargo {} failed", arguments.join(" "));
     Ok(())

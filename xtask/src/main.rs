@@ -45,9 +45,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test => return test::run(),
         Chore::Components => components(),
-        Chore::NewRule { code, name } => {
-            new_rule::make(&xtask::repository(), &code, &name).map(|next| println!("{next}"))
-        }
+        Chore::NewRule { code, name } => new_rule::make(&netdoctor_lab::repository(), &code, &name)
+            .map(|next| println!("{next}")),
         Chore::Docs => docs(),
         Chore::Bench => bench::run(),
     };
@@ -61,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn components() -> anyhow::Result<()> {
-    let components = xtask::components::install(|text| eprintln!("{text}"))?;
+    let components = netdoctor_lab::components::install(|text| eprintln!("{text}"))?;
     println!("{}", components.folder().display());
     Ok(())
 }
@@ -79,7 +78,7 @@ fn docs() -> anyhow::Result<()> {
             "docs",
         ])
         .env("NETDOCTOR_UPDATE_DOCS", "1")
-        .current_dir(xtask::repository())
+        .current_dir(netdoctor_lab::repository())
         .status()?;
     anyhow::ensure!(status.success(), "the pages could not be written");
     Ok(())

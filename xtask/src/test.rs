@@ -72,13 +72,13 @@ fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
 /// etcd and the Kubernetes components. Somebody who has neither Go nor root can still run everything else: the tests that
 /// need them then say so and pass. CI can not.
 fn lab() -> Result<()> {
-    let outcome =
-        tools::install_etcd().and_then(|()| xtask::components::install(|text| println!("{text}")));
+    let outcome = tools::install_etcd()
+        .and_then(|()| netdoctor_lab::components::install(|text| println!("{text}")));
     match outcome {
         Ok(components) => {
             println!(
                 "Kubernetes {} in {}",
-                xtask::components::KUBERNETES_VERSION,
+                netdoctor_lab::components::KUBERNETES_VERSION,
                 components.folder().display()
             );
             Ok(())
@@ -155,7 +155,7 @@ fn fuzz() -> Result<()> {
             ])
             .arg(format!("-max_total_time={FUZZ_SECONDS}"))
             .args(["-max_len=4096", "-seed=20260101", "-verbosity=0"])
-            .current_dir(xtask::repository())
+            .current_dir(netdoctor_lab::repository())
             .status()
             .context("running cargo fuzz")?;
         ensure!(
@@ -232,7 +232,9 @@ fn result_line(line: &str) -> Option<Tally> {
 fn command(arguments: &[&str]) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
-    command.args(arguments).current_dir(xtask::repository());
+    command
+        .args(arguments)
+        .current_dir(netdoctor_lab::repository());
     command
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
+use netdoctor_lab::kubeconfig::{Credentials, Kubeconfig};
 use serde_json::{Value, json};
 
 use super::ApiServer;
-use crate::kubeconfig::{Credentials, Kubeconfig};
 use crate::rest;
 
 /// What a user may do, as the `rules` of a role: a YAML list of `{apiGroups, resources, verbs}`. Empty means nothing.

@@ -10,12 +10,13 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
+use netdoctor_lab::components::{self, Components};
+use netdoctor_lab::kubeconfig::{Credentials, Kubeconfig};
+use netdoctor_lab::tls::{self, Authority};
+
 use super::{Administrator, ApiServer, PATIENCE, Spec};
 use crate::janitor::Janitor;
-use crate::kubeconfig::{Credentials, Kubeconfig};
-use crate::lab::components::{self, Components};
 use crate::rest::{Endpoint, Rest};
-use crate::tls::{self, Authority};
 
 /// An administrator's bearer token. It guards a server on loopback that lives for seconds.
 const TOKEN: &str = "administrator-of-the-tests";

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
 
+use netdoctor_lab::components;
+use netdoctor_lab::kubeconfig::{Credentials, Kubeconfig};
+use netdoctor_lab::tls::Authority;
+
 use super::{Administrator, ApiServer};
 use crate::cmd::Program;
 use crate::janitor::Janitor;
-use crate::kubeconfig::{Credentials, Kubeconfig};
-use crate::lab::components;
 use crate::rest::{Endpoint, Rest};
-use crate::tls::Authority;
 
 /// The authority of that cluster, beside our own in `ca.pem`.
 pub(super) const AUTHORITY_FILE: &str = "cluster-ca.pem";

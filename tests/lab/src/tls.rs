@@ -12,24 +12,29 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate authority.
-pub(crate) struct Authority {
+pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, both in PEM.
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Identity {
+    /// What to present.
+    pub certificate: String,
+    /// What proves that it is one's own.
+    pub key: String,
 }
 
 /// Key pair for service account tokens, in PEM.
-pub(crate) struct SigningKey {
-    pub(crate) private: String,
-    pub(crate) public: String,
+pub struct SigningKey {
+    /// Signs.
+    pub private: String,
+    /// Checks signatures.
+    pub public: String,
 }
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Result<Self, rcgen::Error> {
+    /// A new one, signed by itself.
+    pub fn new(name: &str) -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,12 +48,12 @@ impl Authority {
     }
 
     /// The certificate of the authority, in PEM.
-    pub(crate) fn pem(&self) -> String {
+    pub fn pem(&self) -> String {
         self.issuer.pem()
     }
 
     /// A certificate for a server that answers under these names and addresses.
-    pub(crate) fn server(&self, names: &[&str]) -> Result<Identity, rcgen::Error> {
+    pub fn server(&self, names: &[&str]) -> Result<Identity, rcgen::Error> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
         params
@@ -59,7 +64,7 @@ impl Authority {
     }
 
     /// A certificate for a user. Kubernetes reads the common name as the user and the organisation as a group.
-    pub(crate) fn client(&self, user: &str, group: &str) -> Result<Identity, rcgen::Error> {
+    pub fn client(&self, user: &str, group: &str) -> Result<Identity, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, user);
         params
@@ -81,7 +86,7 @@ impl Authority {
 }
 
 /// A key pair as service account tokens are signed with.
-pub(crate) fn signing_key() -> Result<SigningKey, rcgen::Error> {
+pub fn signing_key() -> Result<SigningKey, rcgen::Error> {
     let pair = KeyPair::generate()?;
     Ok(SigningKey {
         private: pair.serialize_pem(),
@@ -92,7 +97,7 @@ pub(crate) fn signing_key() -> Result<SigningKey, rcgen::Error> {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Trusts one authority, offers HTTP/1.1 only.
-pub(crate) fn client_config(authority_pem: &str) -> Result<Arc<ClientConfig>, Error> {
+pub fn client_config(authority_pem: &str) -> Result<Arc<ClientConfig>, Error> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(authority_pem.as_bytes()) {
         roots.add(certificate?)?;
@@ -105,7 +110,7 @@ pub(crate) fn client_config(authority_pem: &str) -> Result<Arc<ClientConfig>, Er
 }
 
 /// Presents this identity.
-pub(crate) fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
+pub fn server_config(identity: &Identity) -> Result<Arc<ServerConfig>, Error> {
     let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
         .collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?;

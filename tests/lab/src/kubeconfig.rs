@@ -4,29 +4,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How the user of a kubeconfig proves who it is.
-pub(crate) enum Credentials<'a> {
+pub enum Credentials<'a> {
     /// A bearer token. The only kind that survives a proxy which ends TLS.
     Token(&'a str),
     /// A client certificate, as kubeadm and kind give to administrators.
     Certificate {
+        /// PEM file.
         certificate: &'a Path,
+        /// PEM file.
         key: &'a Path,
     },
 }
 
 /// One cluster, one user, one context.
-pub(crate) struct Kubeconfig<'a> {
+pub struct Kubeconfig<'a> {
     /// `https://host:port`
-    pub(crate) server: &'a str,
+    pub server: &'a str,
     /// File with the certificate authority.
-    pub(crate) authority: &'a Path,
-    pub(crate) credentials: Credentials<'a>,
+    pub authority: &'a Path,
+    /// Its only user.
+    pub credentials: Credentials<'a>,
     /// The namespace of the context.
-    pub(crate) namespace: &'a str,
+    pub namespace: &'a str,
 }
 
 impl Kubeconfig<'_> {
-    pub(crate) fn write(&self, file: PathBuf) -> PathBuf {
+    /// Writes it to this file and returns the path.
+    pub fn write(&self, file: PathBuf) -> PathBuf {
         let user = match self.credentials {
             Credentials::Token(token) => format!("token: {token}"),
             Credentials::Certificate { certificate, key } => {
