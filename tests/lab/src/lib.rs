@@ -11,6 +11,7 @@
 //! Nothing is connected to the machine's own network.
 
 pub mod components;
+mod fnv;
 pub mod host;
 pub mod kubeconfig;
 pub mod lab;
