@@ -13,6 +13,7 @@
 pub mod components;
 mod fnv;
 pub mod host;
+pub mod image;
 pub mod kubeconfig;
 pub mod lab;
 pub mod network;
