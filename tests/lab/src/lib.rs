@@ -17,6 +17,7 @@ pub mod image;
 pub mod kubeconfig;
 pub mod lab;
 pub mod network;
+pub mod requirements;
 pub mod spec;
 pub mod tls;
 
