@@ -1,0 +1,161 @@
+//! Injecting and healing, and the record of what is in.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::file::Fault;
+use super::variables::{Targets, Variables};
+use crate::Lab;
+use crate::witness::Witness;
+
+/// The record of an injected fault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// `AREA/NAME`
+    pub fault: String,
+    pub(super) variables: Variables,
+}
+
+/// A fault that is in. It is healed when this goes.
+#[must_use = "the fault is healed when this is dropped"]
+pub struct Broken<'lab> {
+    lab: &'lab Lab,
+    fault: Fault,
+    /// Or never to be.
+    healed: bool,
+}
+
+impl Broken<'_> {
+    /// The fault.
+    pub const fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// Heals it and says if that failed, which a drop cannot.
+    pub fn heal(mut self) -> Result<()> {
+        self.healed = true;
+        self.lab.heal(&self.fault.id()).map(drop)
+    }
+}
+
+impl Drop for Broken<'_> {
+    fn drop(&mut self) {
+        if self.healed {
+            return;
+        }
+        if let Err(error) = self.lab.heal(&self.fault.id()) {
+            // The record stays, so that nobody takes the lab for healthy.
+            let note = format!("healing {} failed: {error:#}\n", self.fault.id());
+            let _ = fs::write(self.lab.logs().join("not-healed.txt"), note);
+        }
+    }
+}
+
+impl Lab {
+    /// Injects a fault with the targets of its file.
+    pub fn fault(&self, name: &str) -> Result<Broken<'_>> {
+        let fault = super::find(name)?;
+        self.inject(&fault, Targets::default())?;
+        let healed = fault.labs.own;
+        Ok(Broken {
+            lab: self,
+            fault,
+            healed,
+        })
+    }
+
+    /// Injects a fault, which stays in until [`Lab::heal`], also when this process ends. The same one with the same
+    /// targets may be in already; another one may not.
+    pub fn inject(&self, fault: &Fault, targets: Targets) -> Result<()> {
+        let id = fault.id();
+        ensure!(
+            fault.labs.fit(self.spec()),
+            "{id} means nothing in this lab: it needs {:?}",
+            fault.labs
+        );
+        let witness = Witness::deploy(self)?;
+        let node = fault.node.map(|own| targets.node.unwrap_or(own));
+        let peer = fault.peer.map(|own| targets.peer.unwrap_or(own));
+        ensure!(node.is_none() || node != peer, "node and peer are the same");
+        ensure!(
+            (targets.node.is_none() || node.is_some())
+                && (targets.peer.is_none() || peer.is_some()),
+            "{id} does not take such a target"
+        );
+        let variables = Variables::new(self, witness.roster(), node, peer)?;
+        match self.broken()? {
+            Some(there) if there.fault == id && there.variables.same_targets(&variables) => {
+                return Ok(());
+            }
+            Some(there) => bail!(
+                "this lab is broken by {} already; heal that first",
+                there.fault
+            ),
+            None => {}
+        }
+        // Before anything is done, so that what breaks off half-way is healed as well.
+        self.record(&Record {
+            fault: id.clone(),
+            variables: variables.clone(),
+        })?;
+        for step in fault.inject.iter().chain(&fault.settle) {
+            step.run(self, &variables)
+                .with_context(|| format!("injecting {id}"))?;
+        }
+        Ok(())
+    }
+
+    /// Heals a fault. Says whether it was in.
+    pub fn heal(&self, name: &str) -> Result<bool> {
+        let fault = super::find(name)?;
+        let id = fault.id();
+        let Some(record) = self.broken()?.filter(|record| record.fault == id) else {
+            return Ok(false);
+        };
+        ensure!(
+            !fault.labs.own,
+            "{id} damages the cluster for good: take the lab down and up again"
+        );
+        for step in &fault.heal {
+            step.run(self, &record.variables)
+                .with_context(|| format!("healing {id}"))?;
+        }
+        let file = self.record_file();
+        fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+        Ok(true)
+    }
+
+    /// Heals whatever is in, and says what that was.
+    pub fn heal_all(&self) -> Result<Option<String>> {
+        let Some(record) = self.broken()? else {
+            return Ok(None);
+        };
+        self.heal(&record.fault)?;
+        Ok(Some(record.fault))
+    }
+
+    /// The fault that is in, if one is.
+    pub fn broken(&self) -> Result<Option<Record>> {
+        let file = self.record_file();
+        match fs::read_to_string(&file) {
+            Ok(text) => serde_json::from_str(&text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
+        }
+        .with_context(|| format!("reading {}", file.display()))
+    }
+
+    fn record(&self, record: &Record) -> Result<()> {
+        let file = self.record_file();
+        let text = serde_json::to_string(record).context("writing down a fault")?;
+        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
+    }
+
+    fn record_file(&self) -> PathBuf {
+        self.logs().join("broken.json")
+    }
+}
