@@ -26,7 +26,7 @@ struct Cli {
 enum Chore {
     /// Check everything: format, lints, licences, unit tests, and the tests against a real API server
     Test,
-    /// Build the Kubernetes components of the test lab, unless they are there
+    /// Build the Kubernetes components of the test lab, unless they are there, and install the packages that it needs
     Components,
     /// Make the files of a new rule, e.g. `new-rule SVC099 service-does-something-wrong`
     NewRule {
@@ -60,6 +60,10 @@ fn main() -> ExitCode {
 }
 
 fn components() -> anyhow::Result<()> {
+    if let Err(error) = tools::install_packages(|text| eprintln!("{text}")) {
+        // They are not needed to build, and an API server alone gets by with etcd.
+        eprintln!("warning: {error:#}");
+    }
     let components = netdoctor_lab::components::install(|text| eprintln!("{text}"))?;
     println!("{}", components.folder().display());
     Ok(())

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
+use netdoctor_lab::components;
 
 use crate::tools;
 
@@ -69,30 +70,29 @@ fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// etcd and the Kubernetes components. Somebody who has neither Go nor root can still run everything else: the tests that
-/// need them then say so and pass. CI can not.
+/// Packages and the Kubernetes components. Somebody who has neither Go nor root can still run everything else: the tests
+/// that need them then say so and pass. CI can not.
 fn lab() -> Result<()> {
-    let outcome = tools::install_etcd()
-        .and_then(|()| netdoctor_lab::components::install(|text| println!("{text}")));
-    match outcome {
-        Ok(components) => {
-            println!(
-                "Kubernetes {} in {}",
-                netdoctor_lab::components::KUBERNETES_VERSION,
-                components.folder().display()
-            );
-            Ok(())
+    let packages = tools::install_packages(|text| println!("{text}"));
+    let components = components::install(|text| println!("{text}")).map(|components| {
+        println!(
+            "Kubernetes {} in {}",
+            components::KUBERNETES_VERSION,
+            components.folder().display()
+        );
+    });
+    // Without packages there may still be an etcd, so the components are built in any case.
+    for outcome in [packages, components] {
+        match outcome {
+            Err(error) if in_ci() => return Err(error),
+            Err(error) if env::var_os("NETDOCTOR_TEST_KUBECONFIG").is_some() => {
+                println!("using the cluster of NETDOCTOR_TEST_KUBECONFIG ({error:#})");
+            }
+            Err(error) => println!("tests that need this will be skipped: {error:#}"),
+            Ok(()) => {}
         }
-        Err(error) if !in_ci() && env::var_os("NETDOCTOR_TEST_KUBECONFIG").is_some() => {
-            println!("using the cluster of NETDOCTOR_TEST_KUBECONFIG ({error:#})");
-            Ok(())
-        }
-        Err(error) if !in_ci() => {
-            println!("the tests against a real API server will be skipped: {error:#}");
-            Ok(())
-        }
-        Err(error) => Err(error),
     }
+    Ok(())
 }
 
 /// Installs `cargo deny` in CI, where it takes two minutes, and runs it where it is. Advisories need the network of the

@@ -56,7 +56,7 @@ pub fn check(spec: &Spec) -> Result<Components> {
         cfg!(target_os = "linux"),
         "the test lab is made of namespaces, which only Linux has; a virtual machine with Linux will do"
     );
-    root()?;
+    privileges()?;
     programs()?;
     let components = components::installed()?.context(
         "the Kubernetes components of the test lab are not built; `cargo xtask components` builds them, with Go 1.25 or newer",
@@ -110,8 +110,8 @@ fn programs() -> Result<()> {
     )
 }
 
-/// Root with its rights: a container may have the name without them.
-fn root() -> Result<()> {
+/// Fails unless this process is root with root's rights: a container may have the name without them.
+pub fn privileges() -> Result<()> {
     let status = fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
     let effective = status
         .lines()

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_does_not_work_is_named() {
-        if super::super::root().is_err() {
+        if super::super::privileges().is_err() {
             eprintln!("skipped: needs root");
             return;
         }
