@@ -1,12 +1,31 @@
 //! One host of a lab, and what is done on it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod component;
+mod container;
 
-use anyhow::{Result, bail};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+
+pub use container::Container;
 
 use crate::lab::Lab;
 use crate::spec::HostName;
+
+/// Where a host finds the components; see `templates/host.sh`.
+pub(crate) const PROGRAMS: &str = "/run/netdoctor-lab/bin";
+/// Where a host writes its logs; see `templates/host.sh`.
+pub(crate) const LOGS: &str = "/run/netdoctor-lab/logs";
+/// The kubeconfig of an administrator, on the control plane.
+pub(crate) const KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
+
+/// After this time a script is ended. Nothing in a lab takes a tenth of it, unless it hangs.
+const PATIENCE_SECONDS: &str = "300";
 
 /// What a finished command left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,28 +38,29 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl Output {
+    /// Whether the exit code is 0.
+    pub const fn ok(&self) -> bool {
+        self.code == 0
+    }
+}
+
+impl From<process::Output> for Output {
+    fn from(output: process::Output) -> Self {
+        let signal = || output.status.signal().map(|signal| 128 + signal);
+        Self {
+            code: output.status.code().or_else(signal).unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 /// One host of a running lab.
 #[derive(Clone, Copy)]
 pub struct Host<'lab> {
     lab: &'lab Lab,
     name: HostName,
-}
-
-/// A running container on a node, found without kubelet, containerd and API server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
-    /// The node that it runs on.
-    pub node: HostName,
-    /// The namespace of its pod.
-    pub namespace: String,
-    /// The name of its pod.
-    pub pod: String,
-    /// The name of the container in the pod; `None` for the sandbox (the `pause` container).
-    pub name: Option<String>,
-    /// The id that containerd knows it by.
-    pub id: String,
-    /// The id of its first process, as processes inside of the lab see it.
-    pub pid: u32,
 }
 
 impl<'lab> Host<'lab> {
@@ -56,7 +76,7 @@ impl<'lab> Host<'lab> {
     /// A command in all namespaces of the host, with the components on `PATH` and nothing else of the environment; on
     /// the control plane also `KUBECONFIG`. It starts in `/`. Its output is not logged; use [`Self::run`] for that.
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
+        let mut command = self.enter();
         command.arg(program);
         command
     }
@@ -64,57 +84,131 @@ impl<'lab> Host<'lab> {
     /// Runs a script with `sh -e` and logs it. An exit code other than 0 is an error that shows the output and names the
     /// folder with the logs.
     pub fn run(&self, script: &str) -> Result<Output> {
-        let _ = (script, self.lab);
-        bail!("not there yet")
+        let output = self.try_run(script)?;
+        if output.ok() {
+            return Ok(output);
+        }
+        let Output {
+            code,
+            stdout,
+            stderr,
+        } = output;
+        Err(self.lab.failure(&format!(
+            "exit code {code} on {} from\n{}\n{stdout}{stderr}",
+            self.name,
+            script.trim()
+        )))
     }
 
     /// The same, but the exit code is for the caller to judge. An error means that the script could not be run at all.
     pub fn try_run(&self, script: &str) -> Result<Output> {
-        let _ = script;
-        bail!("not there yet")
+        let mut command = self.command("timeout");
+        command.args(["-k", "5", PATIENCE_SECONDS, "sh", "-e", "-c", script]);
+        self.finish(script, &mut command, "")
+    }
+
+    /// Runs a command to its end, with this text on its standard input, and logs it under this title.
+    pub(crate) fn finish(&self, title: &str, command: &mut Command, input: &str) -> Result<Output> {
+        let output = communicate(command, input)
+            .with_context(|| format!("running `{}` on {}", first_line(title), self.name))?;
+        let output = Output::from(output);
+        self.log(title, &output)?;
+        Ok(output)
     }
 
     /// Where a file of the host is seen from the machine, for reading and for replacing it. `file` is absolute.
     pub fn path(&self, file: &str) -> PathBuf {
-        Path::new("/proc").join(file)
+        let mut path = PathBuf::from(format!("/proc/{}/root", self.lab.holder(self.name).outside));
+        path.push(file.trim_start_matches('/'));
+        path
     }
 
-    /// The running containers of a node, sandboxes included.
-    pub fn containers(&self) -> Result<Vec<Container>> {
-        bail!("not there yet")
+    /// Writes a file of the host, and the folders above it.
+    pub fn write(&self, file: &str, text: &str) -> Result<()> {
+        let path = self.path(file);
+        let outcome = match path.parent() {
+            Some(parent) => fs::create_dir_all(parent).and_then(|()| fs::write(&path, text)),
+            None => fs::write(&path, text),
+        };
+        outcome.with_context(|| format!("writing {file} on {}", self.name))
     }
 
-    /// A command of the *host's* file system in the network namespace of a container: `ping`, `nslookup`, `ip` and so on
-    /// as the pod's packets would fare, whether or not its image has such a program.
-    pub fn command_in_network_of(&self, container: &Container, program: &str) -> Command {
-        let _ = container;
-        Command::new(program)
+    /// Runs this program of the machine in the host's namespaces.
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--mount", "--uts", "--net", "--pid", "--target"])
+            .arg(self.lab.holder(self.name).outside.to_string())
+            .arg("--")
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{PROGRAMS}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            )
+            .env("HOME", "/root")
+            .env("LANG", "C.UTF-8");
+        if let Some(terminal) = std::env::var_os("TERM") {
+            command.env("TERM", terminal);
+        }
+        if self.name == HostName::ControlPlane {
+            command
+                .env("KUBECONFIG", KUBECONFIG)
+                .env("KUBECACHEDIR", "/run/netdoctor-lab/kubectl-cache");
+        }
+        command
     }
 
-    /// A command of the container's own image in all of its namespaces.
-    pub fn command_in(&self, container: &Container, program: &str) -> Command {
-        let _ = container;
-        Command::new(program)
+    pub(crate) fn log(&self, title: &str, output: &Output) -> Result<()> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let mut entry = format!(
+            "--- {:.3} {} exit code {}\n{}\n",
+            now.as_secs_f64(),
+            self.name,
+            output.code,
+            title.trim()
+        );
+        for text in [&output.stdout, &output.stderr] {
+            if !text.is_empty() {
+                entry.extend(["> ", &text.trim_end().replace('\n', "\n> "), "\n"]);
+            }
+        }
+        let path = self.lab.logs().join("commands.log");
+        // One write per entry, so that the entries of several threads do not mix.
+        File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(entry.as_bytes()))
+            .with_context(|| format!("writing {}", path.display()))
     }
+}
 
-    /// Stops a component (see [`crate::lab::Lab::components_of`]) as a crash does, with SIGKILL. Nothing restarts it.
-    /// Fine if it does not run.
-    pub fn stop(&self, component: &str) -> Result<()> {
-        bail!("{component}: not there yet")
-    }
+/// Runs a command to its end with this text on its standard input.
+fn communicate(command: &mut Command, input: &str) -> std::io::Result<process::Output> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let pipe = child.stdin.take();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            if let Some(mut pipe) = pipe {
+                // A command that does not read its input to the end says itself what is wrong.
+                let _ = pipe.write_all(input.as_bytes());
+            }
+        });
+        child.wait_with_output()
+    })
+}
 
-    /// Starts a component that does not run, and returns at once.
-    pub fn start(&self, component: &str) -> Result<()> {
-        bail!("{component}: not there yet")
-    }
+fn first_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}
 
-    /// Stops and starts.
-    pub fn restart(&self, component: &str) -> Result<()> {
-        bail!("{component}: not there yet")
-    }
-
-    /// Whether the process of a component is there.
-    pub fn runs(&self, component: &str) -> Result<bool> {
-        bail!("{component}: not there yet")
-    }
+/// The `/proc` of the lab, as the machine sees it.
+fn proc_of(host: Host<'_>) -> PathBuf {
+    host.path("/proc")
 }

@@ -31,6 +31,13 @@ pub struct Kubeconfig<'a> {
 impl Kubeconfig<'_> {
     /// Writes it to this file and returns the path.
     pub fn write(&self, file: PathBuf) -> PathBuf {
+        fs::write(&file, self.text())
+            .unwrap_or_else(|error| panic!("writing {}: {error}", file.display()));
+        file
+    }
+
+    /// What stands in the file.
+    pub fn text(&self) -> String {
         let user = match self.credentials {
             Credentials::Token(token) => format!("token: {token}"),
             Credentials::Certificate { certificate, key } => {
@@ -41,7 +48,7 @@ impl Kubeconfig<'_> {
                 )
             }
         };
-        let text = format!(
+        format!(
             "apiVersion: v1
 kind: Config
 clusters:
@@ -64,9 +71,6 @@ current-context: test
             server = self.server,
             authority = self.authority.display(),
             namespace = self.namespace,
-        );
-        fs::write(&file, text)
-            .unwrap_or_else(|error| panic!("writing {}: {error}", file.display()));
-        file
+        )
     }
 }

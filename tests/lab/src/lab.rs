@@ -1,61 +1,59 @@
 //! A running lab.
 
+mod cluster;
+mod lifecycle;
+mod raise;
+mod settle;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Child, ChildStdin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Error, Result, anyhow};
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::host::{Container, Host, Output};
-use crate::network;
+use crate::host::Host;
+use crate::network::{self, wiring};
 use crate::spec::{HostName, Spec};
+use crate::state::{Holder, RunFolder};
+use crate::tls::Authority;
 
 /// A running lab.
 pub struct Lab {
     spec: Spec,
     logs: PathBuf,
+    folder: RunFolder,
+    holders: BTreeMap<HostName, Holder>,
+    /// What ends the lab with this value; none if the lab is to stay.
+    owner: Option<Owner>,
+    /// Whether somebody will want to read the logs of an owned lab after its end.
+    keep_logs: AtomicBool,
+}
+
+/// The process that clears up in the end, and the pipe that says when.
+struct Owner {
+    guard: Child,
+    pipe: Option<ChildStdin>,
 }
 
 /// One line of `lab status`.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// What was asked for.
-    pub spec: Spec,
+    /// Tells it from others.
+    pub name: String,
+    /// What was asked for; unknown if it died while it was being set up.
+    pub spec: Option<Spec>,
     /// Whether the processes are there. If not, `down` clears away what a killed run left.
     pub alive: bool,
-    /// The folder with its logs.
-    pub logs: PathBuf,
+    /// The folder with its logs, if that is known.
+    pub logs: Option<PathBuf>,
 }
 
 impl Lab {
-    /// Starts a lab, or attaches to one of the same spec that runs already. It outlives this process, until
-    /// [`Self::down`]. Returns when nodes are Ready, CoreDNS answers and every node has the Services.
-    pub fn up(spec: &Spec) -> Result<Self> {
-        bail!("{spec:?}: not there yet")
-    }
-
-    /// Starts a lab that ends with this value or with this process, however that ends.
-    pub fn owned(spec: &Spec) -> Result<Self> {
-        bail!("{spec:?}: not there yet")
-    }
-
-    /// The running lab of this name.
-    pub fn attach(name: &str) -> Result<Option<Self>> {
-        bail!("{name}: not there yet")
-    }
-
-    /// Ends the lab of this name and clears away everything of it, also what is left of one that died. Fine if there is
-    /// none.
-    pub fn down(name: &str) -> Result<()> {
-        bail!("{name}: not there yet")
-    }
-
-    /// All labs on this machine, dead ones included.
-    pub fn list() -> Result<Vec<Running>> {
-        bail!("not there yet")
-    }
-
     /// What was asked for.
     pub const fn spec(&self) -> &Spec {
         &self.spec
@@ -66,8 +64,21 @@ impl Lab {
         &self.logs
     }
 
+    /// A folder on the machine for notes about this lab that have to outlive this process. It ends with the lab.
+    pub fn notes(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Keeps the logs of an owned lab when it ends. Errors of this type do that by themselves.
-    pub fn keep_logs(&self) {}
+    pub fn keep_logs(&self) {
+        self.keep_logs.store(true, Ordering::Relaxed);
+    }
+
+    /// An error that names the folder with the logs, and keeps it.
+    pub fn failure(&self, text: &str) -> Error {
+        self.keep_logs();
+        anyhow!("{text}\nthe logs are in {}", self.logs.display())
+    }
 
     /// One of the hosts.
     pub const fn host(&self, name: HostName) -> Host<'_> {
@@ -79,10 +90,9 @@ impl Lab {
         (1..=self.spec.nodes).map(HostName::Node)
     }
 
-    /// All hosts.
+    /// All hosts, the nodes last.
     pub fn hosts(&self) -> impl Iterator<Item = HostName> + use<> {
-        let others = [HostName::Switch, HostName::ControlPlane, HostName::Internet];
-        others.into_iter().chain(self.nodes())
+        self.spec.hosts()
     }
 
     /// The IPv4 address of a host.
@@ -105,99 +115,72 @@ impl Lab {
         network::pod_cidr6(node)
     }
 
-    /// The kubeconfig of an administrator. It works on the control plane.
-    pub fn kubeconfig(&self) -> PathBuf {
-        self.logs.join("admin.conf")
+    /// Lays the overlay of a node anew: tunnel device, forwarding entries, neighbours, routes, masquerading. Heals most of
+    /// what can be done to them.
+    pub fn lay_overlay(&self, node: u8) -> Result<()> {
+        self.host(HostName::Node(node))
+            .run(&wiring::overlay(&self.spec, node))
+            .map(drop)
     }
 
-    /// Runs the real kubectl on the control plane. The exit code is for the caller to judge.
-    pub fn kubectl(&self, arguments: &[&str]) -> Result<Output> {
-        bail!("{arguments:?}: not there yet")
+    /// Signs what the cluster trusts, for faults that replace a certificate. Those of a host are in `/etc/kubernetes/pki`
+    /// there.
+    pub fn authority(&self) -> Result<Authority> {
+        crate::control_plane::authority(self)
     }
 
-    /// The same with text on standard input.
-    pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<Output> {
-        bail!("{arguments:?} {input}: not there yet")
-    }
-
-    /// `kubectl apply`, which must succeed.
-    pub fn apply(&self, yaml: &str) -> Result<()> {
-        bail!("{yaml}: not there yet")
-    }
-
-    /// `kubectl delete` of what the text names, without waiting for pods to end gracefully. What is gone already is fine.
-    pub fn delete(&self, yaml: &str) -> Result<()> {
-        bail!("{yaml}: not there yet")
-    }
-
-    /// `kubectl get … -o json`, parsed. It must succeed.
-    pub fn get(&self, arguments: &[&str]) -> Result<serde_json::Value> {
-        bail!("{arguments:?}: not there yet")
-    }
-
-    /// Polls until there is a value. The error says what was waited for and names the folder with the logs.
+    /// Polls until there is a value. The error says what was waited for, with the last error of the attempts, and names
+    /// the folder with the logs.
     pub fn wait<T>(
         &self,
         what: &str,
         patience: Duration,
-        attempt: impl FnMut() -> Result<Option<T>>,
+        mut attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        let _ = (patience, attempt);
-        bail!("{what}: not there yet")
-    }
-
-    /// Runs a command in a pod through the API server, as `kubectl exec` does.
-    pub fn pod_exec(&self, namespace: &str, pod: &str, argv: &[&str]) -> Result<Output> {
-        bail!("{namespace}/{pod} {argv:?}: not there yet")
-    }
-
-    /// Runs our program on the control plane.
-    pub fn netdoctor(&self, binary: &Path, arguments: &[&str]) -> Result<Output> {
-        bail!("{} {arguments:?}: not there yet", binary.display())
-    }
-
-    /// Loads the images of a `docker save` archive into every node.
-    pub fn load(&self, archive: &Path) -> Result<()> {
-        bail!("{}: not there yet", archive.display())
-    }
-
-    /// The running containers of a pod, the sandbox left out, found on its node without API server and kubelet.
-    pub fn containers_of(&self, namespace: &str, pod: &str) -> Result<Vec<Container>> {
-        bail!("{namespace}/{pod}: not there yet")
-    }
-
-    /// The components that run on a host, in the order in which they start: `etcd`, `kube-apiserver`,
-    /// `kube-controller-manager`, `kube-scheduler` on the control plane; `containerd`, `kubelet`, `kube-proxy` on a
-    /// node; `web` and `dns` on the internet host.
-    pub fn components_of(&self, host: HostName) -> &'static [&'static str] {
-        match host {
-            HostName::Switch => &[],
-            HostName::ControlPlane => &[
-                "etcd",
-                "kube-apiserver",
-                "kube-controller-manager",
-                "kube-scheduler",
-            ],
-            HostName::Internet => &["dns", "web"],
-            HostName::Node(_) => &["containerd", "kubelet", "kube-proxy"],
+        let start = Instant::now();
+        loop {
+            let last = match attempt() {
+                Ok(Some(value)) => return Ok(value),
+                Ok(None) => String::new(),
+                Err(error) => format!("; the last error was: {error:#}"),
+            };
+            if start.elapsed() > patience {
+                let seconds = patience.as_secs();
+                return Err(self.failure(&format!("waited {seconds} s for {what}{last}")));
+            }
+            thread::sleep(Duration::from_millis(25));
         }
     }
 
-    /// Restarts the API server and everything that watches it, and waits until all of it works again. A restart of
-    /// `kube-apiserver` alone leaves watchers behind that take up to 90 s to come back.
-    pub fn restart_api_server(&self) -> Result<()> {
-        bail!("not there yet")
+    pub(crate) fn holder(&self, host: HostName) -> Holder {
+        // All hosts of the spec are looked up before there is a value of this type. Asking for another one gets an id
+        // that no process has, and so an error from whatever is done with it.
+        self.holders.get(&host).copied().unwrap_or(Holder {
+            outside: 0,
+            inside: 0,
+        })
     }
 
-    /// Waits until the cluster is as healthy as [`Self::up`] left it: components run, nodes Ready, CoreDNS ready and its
-    /// addresses programmed on every node. For the end of a healed fault.
-    pub fn settle(&self) -> Result<()> {
-        bail!("not there yet")
-    }
-
-    /// A certificate signed by the authority of the cluster, for faults that replace one; see
-    /// [`crate::tls::Authority`]. The certificates of a host are in `/etc/kubernetes/pki` of that host.
-    pub fn authority(&self) -> Result<crate::tls::Authority> {
-        bail!("not there yet")
+    /// Runs something for each of these hosts at the same time. The first error in the order of hosts counts.
+    pub(crate) fn on_each(
+        &self,
+        hosts: impl Iterator<Item = HostName>,
+        act: impl Fn(Host<'_>) -> Result<()> + Sync,
+    ) -> Result<()> {
+        let act = &act;
+        thread::scope(|scope| {
+            let running: Vec<_> = hosts
+                .map(|host| (host, scope.spawn(move || act(self.host(host)))))
+                .collect();
+            let mut outcome = Ok(());
+            for (host, thread) in running {
+                let one = thread
+                    .join()
+                    .unwrap_or_else(|_| Err(anyhow!("a thread panicked")))
+                    .with_context(|| format!("on {host}"));
+                outcome = outcome.and(one);
+            }
+            outcome
+        })
     }
 }

@@ -11,15 +11,24 @@
 //! Nothing is connected to the machine's own network.
 
 pub mod components;
+mod control_group;
+mod control_plane;
+pub mod fault;
 mod fnv;
 pub mod host;
 pub mod image;
+mod internet;
 pub mod kubeconfig;
 pub mod lab;
 pub mod network;
+mod node;
 pub mod requirements;
 pub mod spec;
+mod state;
+mod teardown;
+mod template;
 pub mod tls;
+pub mod witness;
 
 use std::path::{Path, PathBuf};
 

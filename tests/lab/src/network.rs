@@ -1,10 +1,12 @@
 //! The addresses of a lab. They are the same in every lab: labs do not see one another.
 
+pub(crate) mod wiring;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-use crate::spec::HostName;
+use crate::spec::{HostName, Overlay, Spec};
 
 /// The range of all pods.
 pub const POD_RANGE: &str = "10.244.0.0/16";
@@ -63,5 +65,42 @@ pub fn in_url(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
+/// One of the two address families.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+/// The hardware address of a node's tunnel device for this family.
+pub fn tunnel_mac(node: u8, family: Family) -> String {
+    let family = match family {
+        Family::V4 => 4,
+        Family::V6 => 6,
+    };
+    format!("02:00:00:{family:02x}:00:{node:02x}")
+}
+
+/// The largest packet that pods may send.
+pub const fn pod_mtu(spec: &Spec) -> u16 {
+    match (spec.overlay, spec.dual_stack) {
+        (Overlay::HostGw, _) => 1500,
+        (Overlay::Vxlan, false) => 1450,
+        // VXLAN in IPv6.
+        (Overlay::Vxlan, true) => 1430,
+    }
+}
+
+/// The ranges of all pods, as flags and files of Kubernetes want them: separated by a comma.
+pub const fn pod_ranges(spec: &Spec) -> &'static str {
+    if spec.dual_stack {
+        "10.244.0.0/16,fd00:10:244::/48"
+    } else {
+        POD_RANGE
     }
 }

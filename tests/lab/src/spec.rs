@@ -46,6 +46,41 @@ impl Spec {
         name.clone_into(&mut self.name);
         Ok(self)
     }
+
+    /// Whether there can be such a lab.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        ensure!(
+            (1..=9).contains(&self.nodes),
+            "a lab has 1 to 9 nodes, not {}",
+            self.nodes
+        );
+        self.clone().named(&self.name).map(drop)
+    }
+
+    /// All hosts, the nodes last.
+    pub fn hosts(&self) -> impl Iterator<Item = HostName> + use<> {
+        let others = [HostName::Switch, HostName::ControlPlane, HostName::Internet];
+        others
+            .into_iter()
+            .chain((1..=self.nodes).map(HostName::Node))
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name: _,
+            nodes,
+            overlay,
+            proxy,
+            dual_stack,
+        } = self;
+        write!(f, "--nodes {nodes} --overlay {overlay} --proxy {proxy}")?;
+        if *dual_stack {
+            f.write_str(" --dual-stack")?;
+        }
+        Ok(())
+    }
 }
 
 /// How packets between pods of different nodes travel.
@@ -102,6 +137,24 @@ macro_rules! words {
             }
         }
     };
+}
+
+impl fmt::Display for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vxlan => "vxlan",
+            Self::HostGw => "host-gw",
+        })
+    }
+}
+
+impl fmt::Display for ProxyMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Iptables => "iptables",
+            Self::Nftables => "nftables",
+        })
+    }
 }
 
 words!(Overlay, "an overlay", "vxlan" => Self::Vxlan, "host-gw" => Self::HostGw);

@@ -14,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 /// A certificate authority.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    ended: bool,
 }
 
 /// A certificate and its key, both in PEM.
@@ -35,6 +36,15 @@ pub struct SigningKey {
 impl Authority {
     /// A new one, signed by itself.
     pub fn new(name: &str) -> Result<Self, rcgen::Error> {
+        Self::with_key(name, KeyPair::generate()?)
+    }
+
+    /// The authority of this name whose [`Self::key`] was kept. Who trusts that one trusts what this one signs.
+    pub fn from_key(name: &str, key: &str) -> Result<Self, rcgen::Error> {
+        Self::with_key(name, KeyPair::from_pem(key)?)
+    }
+
+    fn with_key(name: &str, key: KeyPair) -> Result<Self, rcgen::Error> {
         let mut params = CertificateParams::new(Vec::new())?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,8 +53,21 @@ impl Authority {
             KeyUsagePurpose::DigitalSignature,
         ];
         Ok(Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
+            issuer: CertifiedIssuer::self_signed(params, key)?,
+            ended: false,
         })
+    }
+
+    /// The same authority, whose certificates ended years ago.
+    #[must_use]
+    pub fn ended(mut self) -> Self {
+        self.ended = true;
+        self
+    }
+
+    /// The private key of the authority, in PEM.
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// The certificate of the authority, in PEM.
@@ -52,13 +75,22 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A certificate for a server that answers under these names and addresses.
+    /// A certificate for an API server that answers under these names and addresses.
     pub fn server(&self, names: &[&str]) -> Result<Identity, rcgen::Error> {
+        self.server_called("kube-apiserver", names)
+    }
+
+    /// The same for any server.
+    pub fn server_called(
+        &self,
+        common_name: &str,
+        names: &[&str],
+    ) -> Result<Identity, rcgen::Error> {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names)?;
         params
             .distinguished_name
-            .push(DnType::CommonName, "kube-apiserver");
+            .push(DnType::CommonName, common_name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(params)
     }
@@ -76,6 +108,10 @@ impl Authority {
 
     fn sign(&self, mut params: CertificateParams) -> Result<Identity, rcgen::Error> {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if self.ended {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        }
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Identity {

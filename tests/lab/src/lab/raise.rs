@@ -1,0 +1,155 @@
+//! From bare hosts to a cluster.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::Lab;
+use crate::components::Components;
+use crate::host::Host;
+use crate::network::{CLUSTER_DNS, CLUSTER_DNS6, wiring};
+use crate::spec::{HostName, Spec};
+use crate::template::fill;
+use crate::{control_group, control_plane, image, internet, node};
+
+/// How long one step may take. A busy machine needs a tenth of it.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// kubelets, containerds and shims of three nodes use twenty.
+const INOTIFY_INSTANCES: u32 = 1024;
+
+impl Lab {
+    /// Wires the hosts, starts everything on them, and returns when the cluster is healthy.
+    pub(super) fn raise(&self, components: &Components) -> Result<()> {
+        allow_inotify()?;
+        control_group::create(&self.folder.control_group())?;
+        let archive = image::archive(components)?;
+        let switch = wiring::switch(&self.spec, |host| self.holder(host).inside);
+        self.host(HostName::Switch).run(&switch)?;
+        let authority = control_plane::prepare(self)?;
+
+        // Nodes load their images while the API server starts.
+        self.on_each(self.hosts().skip(1), |host| {
+            host.write("/etc/resolv.conf", &wiring::resolv_conf())?;
+            host.write("/etc/hosts", &wiring::hosts_file(&self.spec))?;
+            host.run(&wiring::host(&self.spec, host.name()))?;
+            match host.name() {
+                HostName::Switch => Ok(()),
+                HostName::ControlPlane => self.raise_control_plane(host),
+                HostName::Internet => {
+                    internet::prepare(self)?;
+                    start_all(host)
+                }
+                HostName::Node(number) => {
+                    host.run(&wiring::overlay(&self.spec, number))?;
+                    node::prepare(self, &authority, number)?;
+                    host.start("containerd")?;
+                    self.await_containerd(host)?;
+                    self.load_into(host, &archive)
+                }
+            }
+        })?;
+        // A kubelet or a kube-proxy that does not find its Node would wait for half a minute.
+        self.on_each(self.nodes(), start_all)?;
+        self.settle()
+    }
+
+    fn raise_control_plane(&self, host: Host<'_>) -> Result<()> {
+        start_all(host)?;
+        self.await_api_server()?;
+        let nodes: Vec<Value> = (1..=self.spec.nodes)
+            .map(|number| node::object(&self.spec, number))
+            .collect();
+        let nodes = json!({"apiVersion": "v1", "kind": "List", "items": nodes});
+        self.must(
+            &["create", "--validate=false", "-f", "-"],
+            &nodes.to_string(),
+        )?;
+        let coredns = coredns(&self.spec);
+        self.must(&["apply", "--validate=false", "-f", "-"], &coredns)
+            .map(drop)
+    }
+
+    pub(super) fn await_api_server(&self) -> Result<()> {
+        self.wait("the API server", PATIENCE, || {
+            let output = self
+                .kubectl_command(&["get", "--raw=/readyz"])
+                .output()
+                .context("running kubectl")?;
+            Ok(output.status.success().then_some(()))
+        })
+    }
+
+    fn await_containerd(&self, host: Host<'_>) -> Result<()> {
+        self.wait("containerd", PATIENCE, || {
+            let output = host
+                .command("ctr")
+                .args(["--namespace=k8s.io", "version"])
+                .output()
+                .context("running ctr")?;
+            Ok(output.status.success().then_some(()))
+        })
+    }
+}
+
+/// Starts what does not run yet.
+pub(super) fn start_all(host: Host<'_>) -> Result<()> {
+    host.components()
+        .iter()
+        .try_for_each(|component| host.start(component))
+}
+
+/// The kernel counts instances per user, not per lab, and its default is used up by two labs.
+fn allow_inotify() -> Result<()> {
+    let file = "/proc/sys/fs/inotify/max_user_instances";
+    let now = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
+    if now
+        .trim()
+        .parse()
+        .is_ok_and(|now: u32| now >= INOTIFY_INSTANCES)
+    {
+        return Ok(());
+    }
+    fs::write(file, INOTIFY_INSTANCES.to_string()).with_context(|| format!("writing {file}"))
+}
+
+fn coredns(spec: &Spec) -> String {
+    let first = CLUSTER_DNS.to_string();
+    let (ips, policy) = if spec.dual_stack {
+        (format!("{first}, \"{CLUSTER_DNS6}\""), "RequireDualStack")
+    } else {
+        (first.clone(), "SingleStack")
+    };
+    fill(
+        include_str!("../../templates/coredns.yaml"),
+        &[
+            ("replicas", &spec.nodes.min(2).to_string()),
+            ("image", &image::coredns()),
+            ("first_ip", &first),
+            ("ips", &ips),
+            ("family_policy", policy),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::has_gap;
+
+    #[test]
+    fn coredns_is_complete() {
+        let spec = Spec {
+            nodes: 1,
+            dual_stack: true,
+            ..Spec::default()
+        };
+        let text = coredns(&spec);
+        assert!(!has_gap(&text), "{text}");
+        assert!(text.contains("replicas: 1\n"));
+        assert!(text.contains("clusterIPs: [10.96.0.10, \"fd00:10:96::a\"]\n"));
+        assert!(coredns(&Spec::default()).contains("replicas: 2\n"));
+    }
+}

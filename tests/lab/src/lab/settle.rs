@@ -1,0 +1,117 @@
+//! Telling when a cluster is healthy.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::Lab;
+use super::raise::{PATIENCE, start_all};
+use crate::host::Host;
+use crate::network::CLUSTER_DNS;
+use crate::spec::{HostName, ProxyMode};
+
+impl Lab {
+    /// Waits until the cluster is as healthy as [`Self::up`] left it: API server, kubelets and kube-proxies answer, nodes
+    /// are Ready, CoreDNS is ready and programmed on every node. For the end of a healed fault.
+    pub fn settle(&self) -> Result<()> {
+        self.await_cluster().inspect_err(|_| self.gather_evidence())
+    }
+
+    /// Starts what is dead, and settles.
+    pub(super) fn repair(&self) -> Result<()> {
+        self.on_each(self.hosts(), start_all)?;
+        self.settle()
+    }
+
+    /// Restarts the API server and everything that watches it, and waits until all of it works again. A restart of
+    /// `kube-apiserver` alone leaves watchers behind that take up to 90 s to come back.
+    pub fn restart_api_server(&self) -> Result<()> {
+        let host = self.host(HostName::ControlPlane);
+        host.restart("kube-apiserver")?;
+        self.await_api_server()?;
+        host.restart("kube-controller-manager")?;
+        host.restart("kube-scheduler")?;
+        self.on_each(self.nodes(), |host| {
+            host.restart("kubelet")?;
+            host.restart("kube-proxy")
+        })?;
+        self.settle()
+    }
+
+    fn await_cluster(&self) -> Result<()> {
+        self.await_api_server()?;
+        let timeout = format!("--timeout={}s", PATIENCE.as_secs());
+        let ready = ["wait", "--for=condition=Ready", "nodes", "--all", &timeout];
+        self.must(&ready, "")?;
+        let rollout = ["rollout", "status", "-n=kube-system", "deployment/coredns"];
+        self.must(&[&rollout[..], &[&timeout]].concat(), "")?;
+        let replicas = usize::from(self.spec.nodes.min(2));
+        let dns = self.wait("the endpoints of CoreDNS", PATIENCE, || {
+            let endpoints = self.ready_endpoints_of_dns()?;
+            Ok((endpoints.len() >= replicas).then_some(endpoints))
+        })?;
+        self.on_each(self.nodes(), |host| self.await_node(host, &dns))?;
+        // Pods are refused until there is one.
+        self.wait("the default service account", PATIENCE, || {
+            let output = self.kubectl(&["get", "serviceaccount", "default"])?;
+            Ok(output.ok().then_some(()))
+        })
+    }
+
+    /// The IPv4 addresses behind `kube-dns`.
+    fn ready_endpoints_of_dns(&self) -> Result<BTreeSet<String>> {
+        let selector = "-l=kubernetes.io/service-name=kube-dns";
+        let slices = self.get(&["endpointslices", "-n=kube-system", selector])?;
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let slices = list(&slices["items"]);
+        Ok(slices
+            .iter()
+            .filter(|slice| slice["addressType"] == "IPv4")
+            .flat_map(|slice| list(&slice["endpoints"]))
+            .filter(|endpoint| endpoint["conditions"]["ready"] == true)
+            .flat_map(|endpoint| list(&endpoint["addresses"]))
+            .filter_map(|address| address.as_str().map(str::to_owned))
+            .collect())
+    }
+
+    /// kubelet and kube-proxy answer, and the node's rules and the network lead to CoreDNS.
+    fn await_node(&self, host: Host<'_>, dns: &BTreeSet<String>) -> Result<()> {
+        let rules = match self.spec.proxy {
+            ProxyMode::Iptables => "iptables-save -t nat",
+            ProxyMode::Nftables => "nft list table ip kube-proxy",
+        };
+        let mut script = format!(
+            "agnhost connect --timeout=2s 127.0.0.1:10248\n\
+             agnhost connect --timeout=2s 127.0.0.1:10256\n\
+             rules=$({rules})\n"
+        );
+        for address in dns {
+            // In both modes an endpoint stands beside its port, and in one of them before a blank.
+            let pattern = format!("{}[:. ]*53", address.replace('.', "\\."));
+            script += &format!("echo \"$rules\" | grep -q '{pattern}'\n");
+        }
+        script += &format!(
+            "busybox nslookup kubernetes.default.svc.cluster.local. {CLUSTER_DNS} >/dev/null\n"
+        );
+        self.wait(
+            "kubelet, kube-proxy and the way to CoreDNS",
+            PATIENCE,
+            || {
+                let output = host.try_run(&script)?;
+                Ok(output.ok().then_some(()))
+            },
+        )
+    }
+
+    /// What somebody who reads the logs will ask for first.
+    fn gather_evidence(&self) {
+        for arguments in [
+            ["get", "nodes,pods,services,endpointslices", "-A", "-owide"],
+            ["get", "events", "-A", "--sort-by=.lastTimestamp"],
+        ] {
+            // It goes to the log of commands, error or not; the caller has an error to report already.
+            let _ = self.kubectl(&arguments);
+        }
+    }
+}
