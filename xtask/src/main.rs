@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod lab;
 mod new_rule;
 mod test;
 mod tools;
@@ -28,6 +29,8 @@ enum Chore {
     Test,
     /// Build the Kubernetes components of the test lab, unless they are there, and install the packages that it needs
     Components,
+    /// A real cluster of several nodes on this machine, whose network can be broken on purpose
+    Lab(lab::LabArgs),
     /// Make the files of a new rule, e.g. `new-rule SVC099 service-does-something-wrong`
     NewRule {
         /// Area and three digits
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test => return test::run(),
         Chore::Components => components(),
+        Chore::Lab(arguments) => lab::run(arguments),
         Chore::NewRule { code, name } => new_rule::make(&netdoctor_lab::repository(), &code, &name)
             .map(|next| println!("{next}")),
         Chore::Docs => docs(),

@@ -1,0 +1,139 @@
+//! `faults`, `break`, `heal` and `witness`.
+
+use anyhow::{Context, Result};
+use netdoctor_lab::Lab;
+use netdoctor_lab::fault::{self, Fault, Targets};
+use netdoctor_lab::requirements;
+use netdoctor_lab::witness::{COLUMNS, Table, Tables, Witness};
+use serde_json::{Value, json};
+
+use super::{Output, WitnessArgs, choice, print};
+
+pub(super) fn list(name: Option<&str>, long: bool) -> Result<()> {
+    let faults = fault::catalogue()?;
+    print(&listed(&faults, broken(name)?.as_deref(), long))
+}
+
+/// The fault that is in, if there is a lab and this person may look at it. The list is worth having without.
+fn broken(name: Option<&str>) -> Result<Option<String>> {
+    if requirements::privileges().is_err() {
+        return Ok(None);
+    }
+    let lab = match (choice::running(name), name) {
+        (Ok(lab), _) => lab,
+        (Err(error), Some(_)) => return Err(error),
+        (Err(_), None) => return Ok(None),
+    };
+    Ok(lab.broken()?.map(|record| record.fault))
+}
+
+fn listed(faults: &[Fault], broken: Option<&str>, long: bool) -> String {
+    let width = faults
+        .iter()
+        .map(|fault| fault.id().len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for fault in faults {
+        let id = fault.id();
+        let mark = if broken == Some(&id) { '*' } else { ' ' };
+        text += &format!("{mark} {id:width$}  {}\n", fault.summary);
+        if long {
+            for line in details(fault) {
+                text += &format!("      {line}\n");
+            }
+        }
+    }
+    text
+}
+
+/// What a fault imitates and needs.
+fn details(fault: &Fault) -> Vec<String> {
+    let mut lines: Vec<String> = fault.imitates.lines().map(str::to_owned).collect();
+    if !fault.stories.is_empty() {
+        lines.push(format!("stories: {}", fault.stories.join(", ")));
+    }
+    let default = |role: &str, number: Option<u8>| {
+        number.map(|number| format!("--{role} node-{number} unless stated"))
+    };
+    lines.extend(default("node", fault.node));
+    lines.extend(default("peer", fault.peer));
+    if fault.labs.own {
+        lines.push("cannot be healed: the lab has to be made anew".to_owned());
+    }
+    lines
+}
+
+pub(super) fn inject(lab: &Lab, name: &str, node: Option<u8>, peer: Option<u8>) -> Result<()> {
+    let fault = fault::find(name)?;
+    lab.inject(&fault, Targets { node, peer })?;
+    let next = if fault.labs.own {
+        "it cannot be healed: `cargo xtask lab down` when you are done"
+    } else {
+        "`cargo xtask lab heal` undoes it"
+    };
+    print(&format!("{}: {}\n{next}\n", fault.id(), fault.summary))
+}
+
+pub(super) fn heal(lab: &Lab, name: Option<&str>) -> Result<()> {
+    let healed = match name {
+        None => lab.heal_all()?,
+        Some(name) => {
+            let id = fault::find(name)?.id();
+            lab.heal(&id)?.then_some(id)
+        }
+    };
+    match (healed, name) {
+        (Some(fault), _) => {
+            lab.settle()
+                .with_context(|| format!("after healing {fault}"))?;
+            print(&format!("{fault}: healed\n"))
+        }
+        (None, Some(name)) => print(&format!("{name} is not in\n")),
+        (None, None) => print("nothing is broken\n"),
+    }
+}
+
+pub(super) fn witness(lab: &Lab, arguments: &WitnessArgs) -> Result<()> {
+    let witness = Witness::deploy(lab)?;
+    let tables = if arguments.fresh {
+        let fresh = witness.with_fresh_services()?;
+        let tables = fresh.measure();
+        witness.remove_fresh_services()?;
+        tables?
+    } else {
+        witness.measure()?
+    };
+    print(&match arguments.output {
+        Output::Table => shown(&tables),
+        Output::Json => format!("{:#}\n", stored(&tables)?),
+    })
+}
+
+fn shown(tables: &Tables) -> String {
+    match &tables.v6 {
+        None => tables.v4.to_string(),
+        Some(v6) => format!("IPv4\n{}\nIPv6\n{v6}", tables.v4),
+    }
+}
+
+fn stored(tables: &Tables) -> Result<Value> {
+    let value = |table: &Table| -> Result<Value> { Ok(serde_json::from_str(&table.to_json()?)?) };
+    let mut families = json!({"ipv4": value(&tables.v4)?});
+    if let Some(v6) = &tables.v6 {
+        families["ipv6"] = value(v6)?;
+    }
+    Ok(families)
+}
+
+pub(super) fn columns() -> Result<()> {
+    let width = COLUMNS
+        .iter()
+        .map(|column| column.name.len())
+        .max()
+        .unwrap_or(0);
+    let lines = COLUMNS
+        .iter()
+        .map(|column| format!("{:width$}  {}\n", column.name, column.meaning));
+    print(&lines.collect::<String>())
+}
