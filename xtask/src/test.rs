@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use netdoctor_lab::components;
+use serde_json::Value;
 
 use crate::tools;
 
@@ -58,7 +59,17 @@ fn steps(tally: &mut Tally) -> Result<()> {
     })?;
     step("licences and bans", deny)?;
     step("test lab", lab)?;
-    step("tests", || tests(tally))?;
+    let suites = suites()?;
+    step("tests", || {
+        let named = suites.other.iter().flat_map(|name| ["--test", name]);
+        let rest = ["--lib", "--bins"].into_iter().chain(named);
+        tests(tally, &rest.collect::<Vec<_>>())?;
+        tests(tally, &["--doc"])
+    })?;
+    step("lab", || {
+        let named = suites.lab.iter().flat_map(|name| ["--test", name]);
+        tests(tally, &named.collect::<Vec<_>>())
+    })?;
     step("fuzzing", fuzz)
 }
 
@@ -180,13 +191,50 @@ fn cargo(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Runs every test, passing on what cargo prints, and counts.
-fn tests(tally: &mut Tally) -> Result<()> {
+/// The integration tests of the workspace.
+#[derive(Debug, PartialEq, Eq)]
+struct Suites {
+    /// Those that run a whole cluster and measure what it does. They come last and have the machine for themselves.
+    lab: Vec<String>,
+    other: Vec<String>,
+}
+
+fn suites() -> Result<Suites> {
+    let output = command(&["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("running cargo metadata")?;
+    ensure!(
+        output.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata = serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
+    let suites = sorted(&metadata);
+    ensure!(!suites.lab.is_empty(), "there are no tests of the lab");
+    Ok(suites)
+}
+
+fn sorted(metadata: &Value) -> Suites {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let targets = list(&metadata["packages"])
+        .into_iter()
+        .flat_map(|package| list(&package["targets"]));
+    let (lab, other) = targets
+        .filter(|target| list(&target["kind"]).contains(&Value::from("test")))
+        .filter_map(|target| target["name"].as_str().map(str::to_owned))
+        .partition(|name| name == "lab" || name.starts_with("lab_"));
+    Suites { lab, other }
+}
+
+/// Runs tests, passing on what cargo prints, and counts. All of the workspace is selected in any case: features of the
+/// dependencies would differ otherwise, and everything would be built again.
+fn tests(tally: &mut Tally, targets: &[&str]) -> Result<()> {
     // This program was built by the same cargo into the same folder as the plugin, wherever that is.
     let binary = env::current_exe()
         .context("finding the build folder")?
         .with_file_name("kubectl-netdoctor");
     let mut tests = command(&["test", "--workspace", "--no-fail-fast"]);
+    tests.args(targets);
     if in_ci() {
         // A change is judged by what it does, not by the luck of the draw; everybody else explores.
         tests.env("PROPTEST_RNG_SEED", "20260101");
@@ -200,6 +248,7 @@ fn tests(tally: &mut Tally) -> Result<()> {
         .stdout
         .take()
         .context("reading the output of cargo test")?;
+    let mut ran = 0;
     for line in BufReader::new(output).split(b'\n') {
         let line = line.context("reading the output of cargo test")?;
         let line = String::from_utf8_lossy(&line);
@@ -207,11 +256,12 @@ fn tests(tally: &mut Tally) -> Result<()> {
         if let Some(result) = result_line(&line) {
             tally.passed += result.passed;
             tally.failed += result.failed;
+            ran += 1;
         }
     }
     let status = child.wait().context("waiting for cargo test")?;
     ensure!(status.success(), "cargo test failed ({status})");
-    ensure!(tally.passed > 0, "no test ran");
+    ensure!(ran > 0, "no test ran");
     Ok(())
 }
 
@@ -240,7 +290,25 @@ fn command(arguments: &[&str]) -> Command {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn the_lab_has_suites_of_its_own() {
+        let target = |kind: &str, name: &str| json!({"kind": [kind], "name": name});
+        let metadata = json!({"packages": [
+            {"targets": [target("lib", "lab"), target("test", "labels"), target("test", "lint")]},
+            {"targets": [target("test", "lab"), target("test", "lab_life"), target("bench", "lab_bench")]},
+        ]});
+        assert_eq!(
+            sorted(&metadata),
+            Suites {
+                lab: vec!["lab".to_owned(), "lab_life".to_owned()],
+                other: vec!["labels".to_owned(), "lint".to_owned()],
+            }
+        );
+    }
 
     #[test]
     fn reads_the_result_lines_of_libtest() {

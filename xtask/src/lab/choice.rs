@@ -53,5 +53,5 @@ pub(super) fn choose(labs: &[Running], name: Option<&str>, state: State) -> Resu
     if fitting.is_empty() {
         bail!("no lab `{name}` is running; {start}");
     }
-    bail!("no lab `{name}` is running, but {}; {start}", others())
+    bail!("no lab `{name}` is running, only {}; {start}", others())
 }

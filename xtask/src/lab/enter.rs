@@ -62,7 +62,7 @@ fn from_here(lab: &Lab, program: &str) -> Result<Command> {
     let mut command = lab.host(HostName::ControlPlane).command("sh");
     command
         // A folder that the host does not have (below /run, say) has no files for it either.
-        .args(["-c", "cd \"$0\" 2>/dev/null; exec \"$@\""])
+        .args(["-c", "cd \"$1\" 2>/dev/null; shift; exec \"$@\"", "lab"])
         .arg(here)
         .arg(program);
     Ok(command)

@@ -148,7 +148,7 @@ fn who_means_no_running_lab_is_told_how_to_start_one() {
     );
     assert_eq!(
         error(&[("one", true)], Some("two"), State::Running),
-        "no lab `two` is running, but one; `cargo xtask lab up --name two` starts it"
+        "no lab `two` is running, only one; `cargo xtask lab up --name two` starts it"
     );
     assert_eq!(
         error(&[("two", false)], Some("two"), State::Running),
