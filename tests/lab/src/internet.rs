@@ -31,14 +31,12 @@ fn corefile(dual_stack: bool) -> String {
     )
 }
 
-/// CoreDNS asks its `template` plugin before all others, so this is where names come from too.
+/// CoreDNS asks its `template` plugin before all others, so this is where names come from too. Every name below the one
+/// that is known has its addresses: who asks for a new one gets an answer that is in no cache.
 fn answer(kind: &str, address: IpAddr) -> String {
-    let regex = OUTSIDE_NAME.replace('.', "\\.");
     format!(
         "    template IN {kind} {OUTSIDE_NAME} {{\n        \
-             match ^{regex}\\.$\n        \
-             answer \"{OUTSIDE_NAME}. 60 IN {kind} {address}\"\n        \
-             fallthrough\n    }}\n"
+             answer \"{{{{ .Name }}}} 60 IN {kind} {address}\"\n    }}\n"
     )
 }
 
@@ -58,11 +56,9 @@ mod tests {
 
     #[test]
     fn the_name_has_an_address_per_family() {
-        assert!(corefile(false).contains("answer \"outside.example. 60 IN A 203.0.113.53\"\n"));
+        assert!(corefile(false).contains("answer \"{{ .Name }} 60 IN A 203.0.113.53\"\n"));
         assert!(!corefile(false).contains("2001:"));
-        assert!(
-            corefile(true).contains("answer \"outside.example. 60 IN AAAA 2001:db8:113::53\"\n")
-        );
+        assert!(corefile(true).contains("answer \"{{ .Name }} 60 IN AAAA 2001:db8:113::53\"\n"));
         assert!(!crate::template::has_gap(&corefile(true)));
     }
 }

@@ -22,7 +22,7 @@ pub const CLUSTER_DNS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 pub const CLUSTER_DNS6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 0xa);
 /// The cluster IP of the Service `kubernetes`: the first of the range.
 pub const API_SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
-/// The name that the DNS server on the internet host knows. It resolves to that host.
+/// The domain that the DNS server on the internet host knows. Every name in it resolves to that host.
 pub const OUTSIDE_NAME: &str = "outside.example";
 
 /// The address of a host in the network that all hosts share; the internet host has one outside of it.
