@@ -30,7 +30,7 @@ One after the other:
 
 Needs root, and leaves nothing behind but the cache of what it has built. More in docs/lab.md.")]
 pub(crate) struct LabArgs {
-    /// Which lab. Needed where several run
+    /// Which lab. Unless stated, the only one there is, and `lab` for a new one
     #[arg(long, global = true, value_name = "LAB")]
     name: Option<String>,
     #[command(subcommand)]

@@ -17,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 /// Chores of the project.
 #[derive(Parser)]
-#[command(name = "cargo xtask", version, about)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about)]
 struct Cli {
     #[command(subcommand)]
     chore: Chore,

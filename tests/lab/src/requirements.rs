@@ -44,8 +44,11 @@ const PROGRAMS: [(&str, &str); 24] = [
 /// Watches that the kubelets and containerds of a lab open, many times over. Debian allows 128.
 const INOTIFY_INSTANCES: u64 = 1024;
 
-/// What a lab of three nodes takes at rest is half of this.
-const MEMORY_MIB: u64 = 2048;
+/// What the hosts without nodes take, and some air.
+const MEMORY_MIB: u64 = 768;
+
+/// What each node adds: 200 MiB of images, which lie in memory, and its components and pods.
+const MEMORY_PER_NODE_MIB: u64 = 384;
 
 /// Finds out whether a lab of this kind can run here, and returns what it is made of. The error is one sentence: what is
 /// missing and how to get it.
@@ -62,7 +65,7 @@ pub fn check(spec: &Spec) -> Result<Components> {
         "the Kubernetes components of the test lab are not built; `cargo xtask components` builds them, with Go 1.25 or newer",
     )?;
     kernel::check(spec)?;
-    memory()?;
+    memory(spec)?;
     raise("fs.inotify.max_user_instances", INOTIFY_INSTANCES)?;
     Ok(components)
 }
@@ -137,7 +140,8 @@ fn refuse_without_rights(effective: u64) -> Result<()> {
     Ok(())
 }
 
-fn memory() -> Result<()> {
+fn memory(spec: &Spec) -> Result<()> {
+    let needed = MEMORY_MIB + u64::from(spec.nodes) * MEMORY_PER_NODE_MIB;
     let text = fs::read_to_string("/proc/meminfo").context("reading /proc/meminfo")?;
     let available = text
         .lines()
@@ -151,8 +155,9 @@ fn memory() -> Result<()> {
         .context("/proc/meminfo does not say how much memory is available")?
         / 1024;
     ensure!(
-        available >= MEMORY_MIB,
-        "the test lab needs {MEMORY_MIB} MiB of memory, and {available} MiB are available"
+        available >= needed,
+        "the test lab with --nodes {} needs {needed} MiB of memory, and {available} MiB are available",
+        spec.nodes
     );
     Ok(())
 }

@@ -48,7 +48,7 @@ pub(super) fn choose(labs: &[Running], name: Option<&str>, state: State) -> Resu
     }
     let start = format!("`cargo xtask lab up --name {name}` starts it");
     if labs.iter().any(|lab| lab.name == name) {
-        bail!("the lab `{name}` has died; {start} anew");
+        bail!("the lab `{name}` has died or is not ready yet; {start} anew");
     }
     if fitting.is_empty() {
         bail!("no lab `{name}` is running; {start}");

@@ -35,7 +35,7 @@ fn one(running: &Running) -> Result<String> {
         .iter()
         .map(|logs| format!("  logs    {}\n", logs.display()));
     Ok(format!(
-        "{name}: dead; `cargo xtask lab down --name {name}` clears away what is left\n{}",
+        "{name}: does not run, or not yet; `cargo xtask lab down --name {name}` clears away what is left\n{}",
         logs.collect::<String>(),
         name = running.name,
     ))

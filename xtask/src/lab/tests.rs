@@ -152,7 +152,7 @@ fn who_means_no_running_lab_is_told_how_to_start_one() {
     );
     assert_eq!(
         error(&[("two", false)], Some("two"), State::Running),
-        "the lab `two` has died; `cargo xtask lab up --name two` starts it anew"
+        "the lab `two` has died or is not ready yet; `cargo xtask lab up --name two` starts it anew"
     );
     assert_eq!(
         error(&[], Some("two"), State::Any),
