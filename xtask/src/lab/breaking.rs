@@ -96,18 +96,59 @@ pub(super) fn heal(lab: &Lab, name: Option<&str>) -> Result<()> {
 
 pub(super) fn witness(lab: &Lab, arguments: &WitnessArgs) -> Result<()> {
     let witness = Witness::deploy(lab)?;
-    let tables = if arguments.fresh {
-        let fresh = witness.with_fresh_services()?;
-        let tables = fresh.measure();
-        witness.remove_fresh_services()?;
-        tables?
-    } else {
-        witness.measure()?
-    };
-    print(&match arguments.output {
-        Output::Table => shown(&tables),
+    let fault = lab.broken()?.map(|record| fault::find(&record.fault));
+    let fault = fault.transpose()?;
+    let asked = fault.as_ref().is_some_and(|fault| fault.fresh_services);
+    if !arguments.fresh && !asked {
+        return look(lab, &witness, fault.as_ref(), arguments.output);
+    }
+    let fresh = witness.with_fresh_services()?;
+    let outcome = look(lab, &fresh, fault.as_ref(), arguments.output);
+    witness.remove_fresh_services()?;
+    outcome
+}
+
+fn look(lab: &Lab, witness: &Witness<'_>, fault: Option<&Fault>, output: Output) -> Result<()> {
+    let tables = witness.measure()?;
+    let text = match output {
         Output::Json => format!("{:#}\n", stored(&tables)?),
-    })
+        Output::Table => {
+            let compared = fault.map(|fault| compared(lab, witness, fault, &tables.v4));
+            shown(&tables) + &compared.transpose()?.unwrap_or_default()
+        }
+    };
+    print(&text)
+}
+
+/// What of a table, and of the probes of the fault that is in, is not as its file expects.
+fn compared(lab: &Lab, witness: &Witness<'_>, fault: &Fault, table: &Table) -> Result<String> {
+    // Expected tables have the rows of the lab that the tests run.
+    let comparable = table.rows().eq(fault.table.rows());
+    let differences = if comparable {
+        table.differences(&fault.table)
+    } else {
+        Vec::new()
+    };
+    let cells = differences.iter().map(ToString::to_string);
+    let probes = lab.scenario(witness, fault)?;
+    let failed = probes
+        .iter()
+        .filter(|probe| !probe.holds())
+        .map(ToString::to_string);
+    let lines: Vec<String> = cells
+        .chain(failed)
+        .map(|line| format!("  {line}\n"))
+        .collect();
+    let verdict = match (comparable, lines.is_empty()) {
+        (true, true) => "and everything is as its file expects",
+        (false, true) => "and its probes see what its file expects; its table is about three nodes",
+        (_, false) => "but not everything is as its file expects:",
+    };
+    Ok(format!(
+        "{} is in, {verdict}\n{}",
+        fault.id(),
+        lines.concat()
+    ))
 }
 
 fn shown(tables: &Tables) -> String {
