@@ -175,7 +175,7 @@ fn redacted(text: &str, redactions: &[(String, String)]) -> String {
 }
 
 /// The plugin: `NETDOCTOR_BIN`, or what cargo builds beside this test binary, brought up to date once per process.
-fn plugin() -> &'static Path {
+pub fn plugin() -> &'static Path {
     static PLUGIN: OnceLock<PathBuf> = OnceLock::new();
     PLUGIN.get_or_init(|| {
         if let Some(binary) = env::var_os("NETDOCTOR_BIN") {

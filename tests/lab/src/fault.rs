@@ -11,6 +11,7 @@
 //! is healed. Injecting what is already in, and healing what is not, are no errors and do nothing.
 
 mod broken;
+mod certificate;
 mod check;
 mod file;
 mod probe;
@@ -56,18 +57,33 @@ pub fn find(name: &str) -> Result<Fault> {
             .nth(fault)
             .unwrap_or_else(|| unreachable!()));
     }
-    let near: Vec<String> = faults
-        .iter()
-        .filter(|fault| fault.id().contains(name))
-        .map(Fault::id)
-        .collect();
-    if near.is_empty() {
-        bail!("there is no fault `{name}`; `cargo xtask lab faults` lists them");
+    match near(&faults, name) {
+        near if near.is_empty() => {
+            bail!("there is no fault `{name}`; `cargo xtask lab faults` lists them")
+        }
+        near => bail!(
+            "there is no fault `{name}`; did you mean {}?",
+            near.join(" or ")
+        ),
     }
-    bail!(
-        "there is no fault `{name}`; did you mean {}?",
-        near.join(" or ")
-    )
+}
+
+/// Names that somebody may have meant: those that contain the word, and those that are spelled much like it.
+fn near(faults: &[Fault], word: &str) -> Vec<String> {
+    let likeness = |fault: &Fault| {
+        if fault.id().contains(word) {
+            return 1.0;
+        }
+        let to = |name: &str| strsim::normalized_damerau_levenshtein(word, name);
+        to(&fault.name).max(to(&fault.id()))
+    };
+    let mut near: Vec<(f64, String)> = faults
+        .iter()
+        .map(|fault| (likeness(fault), fault.id()))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .collect();
+    near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    near.into_iter().take(3).map(|(_, id)| id).collect()
 }
 
 fn folder() -> PathBuf {

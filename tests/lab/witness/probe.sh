@@ -36,7 +36,19 @@ verdict() {
 # dns NAME SERVER [TYPE]: over UDP, one try.
 dns() {
     said=$(busybox timeout 4 busybox nslookup "-type=${3:-a}" -timeout=2 -retry=1 "$1" "$2" 2>&1) && echo + && return
-    case $said in
+    dns_verdict "$said"
+}
+
+# resolve NAME: by the resolv.conf of the pod, with its servers and its search list. For probes that stand in a pod.
+resolve() {
+    said=$(busybox timeout 9 nsenter --target "$POD_PID" --mount --net nslookup -type=a -timeout=2 -retry=1 "$1" 2>&1) &&
+        echo + && return
+    dns_verdict "$said"
+}
+
+# The sign of what `nslookup` says.
+dns_verdict() {
+    case $1 in
     *"can't find"* | *SERVFAIL* | *NXDOMAIN*) echo s ;;
     *refused*) echo r ;;
     *nreachable* | *"o route"*) echo u ;;

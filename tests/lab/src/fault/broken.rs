@@ -59,13 +59,15 @@ impl Lab {
     /// Injects a fault with the targets of its file.
     pub fn fault(&self, name: &str) -> Result<Broken<'_>> {
         let fault = super::find(name)?;
-        self.inject(&fault, Targets::default())?;
         let healed = fault.labs.own;
-        Ok(Broken {
+        // The guard is there first: what breaks off half-way is healed as well.
+        let broken = Broken {
             lab: self,
             fault,
             healed,
-        })
+        };
+        self.inject(&broken.fault, Targets::default())?;
+        Ok(broken)
     }
 
     /// Injects a fault, which stays in until [`Lab::heal`], also when this process ends. The same one with the same
@@ -156,6 +158,6 @@ impl Lab {
     }
 
     fn record_file(&self) -> PathBuf {
-        self.logs().join("broken.json")
+        self.notes().join("broken.json")
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::certificate::CERTIFICATES;
 use super::check::{self, Verdict};
 use super::probe::{From, ScenarioProbe};
 use super::step::{Action, On, Step};
@@ -157,6 +158,9 @@ struct RawStep {
     stop: Option<String>,
     start: Option<String>,
     restart: Option<String>,
+    expire: Option<String>,
+    renew: Option<String>,
+    lay: Option<String>,
     /// Seconds.
     within: Option<u64>,
 }
@@ -302,15 +306,34 @@ fn step(raw: RawStep, node: bool, peer: bool) -> Result<Step, String> {
         Some(On::Peer) if !peer => return Err("this fault has no `peer`".to_owned()),
         _ => {}
     }
+    for (text, known) in [
+        (&raw.stop, COMPONENTS),
+        (&raw.start, COMPONENTS),
+        (&raw.restart, COMPONENTS),
+        (&raw.expire, &CERTIFICATES),
+        (&raw.renew, &CERTIFICATES),
+        (&raw.lay, &["overlay"]),
+    ] {
+        let Some(text) = text else { continue };
+        if !known.contains(&text.as_str()) {
+            return Err(format!(
+                "there is no `{text}`; there are {}",
+                known.join(", ")
+            ));
+        }
+    }
     let words = raw.kubectl.iter().flatten();
     for text in words.chain(&raw.apply).chain(&raw.delete) {
         variables::known(text, node, peer)?;
     }
-    let here: [(Option<String>, OnHost); 4] = [
+    let here: [(Option<String>, OnHost); 7] = [
         (raw.run, Action::Run),
         (raw.stop, Action::Stop),
         (raw.start, Action::Start),
         (raw.restart, Action::Restart),
+        (raw.expire, Action::Expire),
+        (raw.renew, Action::Renew),
+        (raw.lay, Action::Lay),
     ];
     let mut here = here
         .into_iter()
@@ -337,7 +360,21 @@ fn step(raw: RawStep, node: bool, peer: bool) -> Result<Step, String> {
     Ok(Step { action, within })
 }
 
-const ONE_ACTION: &str = "a step has one of run, kubectl, apply, delete, stop, start, restart";
+const ONE_ACTION: &str =
+    "a step has one of run, kubectl, apply, delete, stop, start, restart, expire, renew, lay";
+
+/// What can be stopped, on one host or another.
+const COMPONENTS: &[&str] = &[
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "dns",
+    "web",
+];
 
 fn table(text: &str, raw: &Spanned<String>) -> Result<Expected, Mistake> {
     let start = raw.span().start;

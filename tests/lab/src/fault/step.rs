@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
+use super::certificate;
 use super::variables::Variables;
 use crate::{Host, HostName, Lab};
 
@@ -35,6 +36,13 @@ pub enum Action {
     Start(On, String),
     /// Stops it and starts it.
     Restart(On, String),
+    /// Replaces a certificate by one that has ended, `kubelet-client` or `kubelet-server`. The kubelet reads it when it
+    /// is restarted.
+    Expire(On, String),
+    /// Replaces a certificate by a good one.
+    Renew(On, String),
+    /// Lays something anew that nodes have of the lab: `overlay`, that is tunnel, neighbours, routes, masquerading.
+    Lay(On, String),
 }
 
 /// Where a step happens.
@@ -147,6 +155,16 @@ impl Step {
             Action::Restart(on, component) => {
                 on.each(lab, variables, |host| host.restart(component))
             }
+            Action::Expire(on, which) => on.each(lab, variables, |host| {
+                certificate::replace(lab, host, which, true)
+            }),
+            Action::Renew(on, which) => on.each(lab, variables, |host| {
+                certificate::replace(lab, host, which, false)
+            }),
+            Action::Lay(on, _) => on.each(lab, variables, |host| match host.name() {
+                HostName::Node(number) => lab.lay_overlay(number),
+                other => bail!("{other} is no part of the overlay"),
+            }),
         }
         .with_context(|| self.to_string())
     }
@@ -181,6 +199,9 @@ impl fmt::Display for Step {
             Action::Stop(on, component) => write!(f, "stopping {component} on {on}"),
             Action::Start(on, component) => write!(f, "starting {component} on {on}"),
             Action::Restart(on, component) => write!(f, "restarting {component} on {on}"),
+            Action::Expire(on, which) => write!(f, "letting {which} expire on {on}"),
+            Action::Renew(on, which) => write!(f, "renewing {which} on {on}"),
+            Action::Lay(on, what) => write!(f, "laying the {what} anew on {on}"),
         }
     }
 }

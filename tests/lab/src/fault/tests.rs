@@ -74,7 +74,7 @@ fn a_file_is_read() {
 fn mistakes_name_their_line() {
     assert_eq!(
         error_with("[[heal]]\n", "[[heal]]\nhow = \"gently\"\n"),
-        "17: unknown field `how`, expected one of `on`, `run`, `kubectl`, `apply`, `delete`, `stop`, `start`, `restart`, `within`"
+        "17: unknown field `how`, expected one of `on`, `run`, `kubectl`, `apply`, `delete`, `stop`, `start`, `restart`, `expire`, `renew`, `lay`, `within`"
     );
     assert_eq!(
         error_with("on = \"node\"", "on = \"nod\""),
@@ -82,7 +82,7 @@ fn mistakes_name_their_line() {
     );
     assert_eq!(
         error_with("run = \"true\"", "run = \"true\"\nstop = \"kubelet\""),
-        "8: a step has one of run, kubectl, apply, delete, stop, start, restart"
+        "8: a step has one of run, kubectl, apply, delete, stop, start, restart, expire, renew, lay"
     );
     assert_eq!(
         error_with("on = \"node\"\n", ""),
@@ -164,12 +164,19 @@ fn the_catalogue_is_sound() {
 }
 
 #[test]
-fn an_unknown_fault_is_refused_and_a_near_one_is_named() {
-    let error = find("no-such-fault").unwrap_err().to_string();
+fn an_unknown_fault_is_refused_and_near_ones_are_named() {
+    let error = |name: &str| find(name).unwrap_err().to_string();
     assert_eq!(
-        error,
-        "there is no fault `no-such-fault`; `cargo xtask lab faults` lists them"
+        error("qqq"),
+        "there is no fault `qqq`; `cargo xtask lab faults` lists them"
     );
+    let near = "did you mean overlay/tunnel-dropped or ";
+    assert!(
+        error("tunel-droped").contains(near),
+        "{}",
+        error("tunel-droped")
+    );
+    assert!(error("dropped-inb").contains("overlay/tunnel-dropped-inbound"));
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Witness<'_> {
                 Some(one) => {
                     let host = self.lab.host(one.node);
                     let mut command = host.command_in_network_of(one, "sh");
-                    command.env("POD_ROOT", format!("/proc/{}/root", one.pid));
+                    command.env("POD_PID", one.pid.to_string());
                     command
                 }
                 None => return Ok(None),

@@ -1,0 +1,158 @@
+//! The lab: a healthy cluster of every kind, and every fault of `tests/lab/faults`.
+//!
+//! ```text
+//! healthy ──inject──► table as expected ──► probes of the scenario ──► what `check` says ──heal──► healthy
+//! ```
+//!
+//! Trials run one after the other, and those of one kind of lab share one: the healthy table at the end of a trial is the
+//! one at the beginning of the next. With `NETDOCTOR_LAB=NAME` the lab is kept for the next run, which saves its start
+//! while a fault is being written. `docs/lab.md` says how to write one.
+
+#[path = "lab/engine.rs"]
+mod engine;
+#[path = "lab/healthy.rs"]
+mod healthy;
+#[path = "lab/stage.rs"]
+mod stage;
+#[path = "lab/trial.rs"]
+mod trial;
+
+use std::env;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Failed, Trial};
+use netdoctor_lab::fault::{self, Fault};
+use netdoctor_lab::{Lab, Overlay, ProxyMode, Spec, requirements};
+
+use stage::Stage;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They share a lab, and each breaks it.
+    arguments.test_threads = Some(1);
+    let runs = arguments.list || able();
+    let stage = Arc::new(Stage::default());
+    let trials = match trials(&stage) {
+        Ok(trials) => trials,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let trials = trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(!runs));
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    stage.clear();
+    conclusion.exit_code()
+}
+
+/// Whether a lab can run here. If not, says why; CI has no excuse.
+fn able() -> bool {
+    let Err(error) = requirements::check(&Spec::default()) else {
+        return true;
+    };
+    if env::var_os("CI").is_some() {
+        // Every trial then fails with the same sentence.
+        return true;
+    }
+    say(&format!("the lab is skipped: {error:#}"));
+    false
+}
+
+fn say(text: &str) {
+    // Where standard error is closed, nobody wants to know.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The kinds of lab. Each overlay, each mode of kube-proxy and both families work in one of them at least.
+fn kinds() -> [Spec; 3] {
+    let spec = |overlay, proxy, dual_stack| Spec {
+        overlay,
+        proxy,
+        dual_stack,
+        ..Spec::default()
+    };
+    [
+        spec(Overlay::Vxlan, ProxyMode::Iptables, false),
+        spec(Overlay::HostGw, ProxyMode::Nftables, true),
+        spec(Overlay::Vxlan, ProxyMode::Iptables, true),
+    ]
+}
+
+/// All trials, in an order in which every lab is started once.
+fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>> {
+    let (own, shared): (Vec<Fault>, Vec<Fault>) = fault::catalogue()?
+        .into_iter()
+        .partition(|fault| fault.labs.own);
+    let mut trials = Vec::new();
+    let mut rest = shared;
+    for kind in kinds() {
+        let name = |what: &str| format!("healthy::{}::{what}", called(&kind));
+        trials.push(on(stage, name("table"), &kind, healthy::table));
+        trials.push(on(stage, name("check"), &kind, healthy::check));
+        if kind == Spec::default() {
+            trials.push(on(
+                stage,
+                "engine::one-at-a-time".to_owned(),
+                &kind,
+                engine::one_at_a_time,
+            ));
+            trials.push(on(stage, "engine::guard".to_owned(), &kind, engine::guard));
+            trials.push(on(
+                stage,
+                "engine::records".to_owned(),
+                &kind,
+                engine::records,
+            ));
+        }
+        let here: Vec<Fault>;
+        (here, rest) = rest.into_iter().partition(|fault| fault.labs.fit(&kind));
+        for fault in here {
+            trials.push(of(stage, fault, &kind)?);
+        }
+    }
+    for fault in rest {
+        anyhow::bail!("no kind of lab in tests/tests/lab.rs fits {}", fault.id());
+    }
+    for fault in own {
+        let kind = kinds()
+            .into_iter()
+            .find(|kind| fault.labs.fit(kind))
+            .unwrap_or_default();
+        trials.push(of(stage, fault, &kind)?);
+    }
+    Ok(trials)
+}
+
+/// A kind of lab in the name of a trial.
+fn called(kind: &Spec) -> String {
+    let families = if kind.dual_stack { "-dual-stack" } else { "" };
+    format!("{}-{}{families}", kind.overlay, kind.proxy)
+}
+
+fn of(stage: &Arc<Stage>, fault: Fault, kind: &Spec) -> Result<Trial> {
+    let name = format!("fault::{}", fault.id());
+    let own = fault.labs.own;
+    let (stage, kind) = (Arc::clone(stage), kind.clone());
+    Ok(Trial::test(name, move || {
+        let outcome = if own {
+            stage.with_own(&kind, |lab| trial::fault(lab, &fault))
+        } else {
+            stage.with(&kind, |lab| trial::fault(lab, &fault))
+        };
+        outcome.map_err(failed)
+    }))
+}
+
+fn on(stage: &Arc<Stage>, name: String, kind: &Spec, run: fn(&Lab) -> Result<()>) -> Trial {
+    let (stage, kind) = (Arc::clone(stage), kind.clone());
+    Trial::test(name, move || stage.with(&kind, run).map_err(failed))
+}
+
+fn failed(error: anyhow::Error) -> Failed {
+    format!("{error:#}").into()
+}
