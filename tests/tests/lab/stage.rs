@@ -35,13 +35,11 @@ impl Stage {
         {
             *standing = None;
         }
-        if standing
+        let broken = standing
             .as_mut()
-            .is_some_and(|standing| standing.make_healthy().is_err())
-        {
-            if let Some(standing) = standing.take() {
-                standing.replace()?;
-            }
+            .is_some_and(|standing| standing.make_healthy().is_err());
+        if broken && let Some(beyond_repair) = standing.take() {
+            beyond_repair.replace()?;
         }
         let standing = match &mut *standing {
             Some(standing) => standing,
