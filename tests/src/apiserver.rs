@@ -24,6 +24,7 @@ pub use access::Rules;
 use crate::cmd::{self, Output};
 use crate::janitor::Janitor;
 use crate::rest::Rest;
+use crate::skip;
 
 /// How long anything here may take before the test fails. Ten times what a busy two-core machine needs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -288,17 +289,11 @@ impl Drop for Namespace<'_> {
     }
 }
 
-/// Says why a test that needs an API server does nothing. CI has no excuse.
-#[expect(
-    clippy::print_stderr,
-    reason = "libtest has no other way to say that a test was skipped"
-)]
+/// Says why a test that needs an API server does nothing.
 fn skip(missing: &str) {
-    let hint = "`cargo xtask test` installs what it needs, NETDOCTOR_TEST_KUBECONFIG names a cluster to use instead";
     let release = components::KUBERNETES_VERSION;
-    assert!(
-        env::var_os("CI").is_none(),
-        "no Kubernetes {release} to test against: {missing}; {hint}"
-    );
-    eprintln!("skipped, no Kubernetes {release} to test against: {missing}; {hint}");
+    skip::skip(&format!(
+        "no Kubernetes {release} to test against: {missing}; `cargo xtask test` installs what it needs, \
+         NETDOCTOR_TEST_KUBECONFIG names a cluster to use instead"
+    ));
 }

@@ -26,6 +26,8 @@ mod janitor;
 pub mod proxy;
 pub mod rest;
 mod runtime;
+mod skip;
 
 pub use apiserver::{ApiServer, Namespace, Rules, Spec};
 pub use proxy::{Fault, FaultProxy, Rule};
+pub use skip::lab_runs_here;

@@ -123,6 +123,15 @@ impl<'lab> Host<'lab> {
         path
     }
 
+    /// Whether a process of the host, not of its pods, listens on this TCP port.
+    pub fn listens(&self, port: u16) -> bool {
+        let process = self.lab.holder(self.name).outside;
+        ["tcp", "tcp6"].iter().any(|table| {
+            let sockets = fs::read_to_string(format!("/proc/{process}/net/{table}"));
+            is_listening(&sockets.unwrap_or_default(), port)
+        })
+    }
+
     /// Writes a file of the host, and the folders above it.
     pub fn write(&self, file: &str, text: &str) -> Result<()> {
         let path = self.path(file);
@@ -204,6 +213,17 @@ fn communicate(command: &mut Command, input: &str) -> std::io::Result<process::O
     })
 }
 
+/// Whether a table of sockets, as in `proc_net_tcp(5)`, has one in state `LISTEN` with this local port.
+fn is_listening(sockets: &str, port: u16) -> bool {
+    const LISTEN: &str = "0A";
+    let local_end = format!(":{port:04X}");
+    sockets.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, _remote, state) = (fields.next(), fields.next(), fields.next());
+        local.is_some_and(|local| local.ends_with(&local_end)) && state == Some(LISTEN)
+    })
+}
+
 fn first_line(text: &str) -> &str {
     text.trim().lines().next().unwrap_or_default()
 }
@@ -211,4 +231,36 @@ fn first_line(text: &str) -> &str {
 /// The `/proc` of the lab, as the machine sees it.
 fn proc_of(host: Host<'_>) -> PathBuf {
     host.path("/proc")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_told_from_a_connection() {
+        let sockets = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+                       \x20 0: 0100007F:094B 00000000:0000 0A 00000000:00000000\n\
+                       \x20 1: 0A001EAC:192B 0B001EAC:A001 01 00000000:00000000\n";
+        assert!(is_listening(sockets, 2379));
+        assert!(!is_listening(sockets, 6443));
+        assert!(!is_listening("", 2379));
+    }
+
+    #[test]
+    fn a_signal_has_an_exit_code() {
+        let output = Command::new("sh")
+            .args(["-c", "echo a; kill -9 $$"])
+            .output();
+        let output = Output::from(output.unwrap());
+        assert_eq!((output.code, output.stdout.as_str()), (137, "a\n"));
+        assert!(!output.ok());
+    }
+
+    #[test]
+    fn input_reaches_a_command_that_does_not_read_all_of_it() {
+        let text = "line\n".repeat(100_000);
+        let output = communicate(Command::new("head").arg("-n1"), &text).unwrap();
+        assert_eq!(output.stdout, b"line\n");
+    }
 }

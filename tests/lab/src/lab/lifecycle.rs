@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Lab, Owner, Running};
-use crate::components::{self, Components};
+use crate::components::Components;
+use crate::requirements;
 use crate::spec::{HostName, Spec};
-use crate::state::{self, Holder, Record, RunFolder};
+use crate::state::{Holder, Record, RunFolder};
 use crate::teardown;
 
 /// Making the namespaces of all hosts takes a tenth of a second.
@@ -33,7 +34,8 @@ impl Lab {
     ///
     /// If this process is killed before the lab is complete, the lab ends too.
     pub fn up(spec: &Spec) -> Result<Self> {
-        let components = prerequisites(spec)?;
+        spec.check()?;
+        let components = requirements::check(spec)?;
         let folder = RunFolder::of(&spec.name);
         let (_lock, running) = lock(&folder)?;
         if let Some(lab) = running {
@@ -53,7 +55,8 @@ impl Lab {
 
     /// Starts a lab that ends with this value or with this process, however that ends.
     pub fn owned(spec: &Spec) -> Result<Self> {
-        let components = prerequisites(spec)?;
+        spec.check()?;
+        let components = requirements::check(spec)?;
         let folder = RunFolder::of(&spec.name);
         let (_lock, running) = lock(&folder)?;
         if running.is_some() {
@@ -67,14 +70,14 @@ impl Lab {
 
     /// The running lab of this name.
     pub fn attach(name: &str) -> Result<Option<Self>> {
-        state::demand_root()?;
+        requirements::privileges()?;
         Ok(find(RunFolder::of(name)))
     }
 
     /// Ends the lab of this name and clears away everything of it, also what is left of one that died. Fine if there is
     /// none.
     pub fn down(name: &str) -> Result<()> {
-        state::demand_root()?;
+        requirements::privileges()?;
         // A name that cannot be one would lead out of the folder of all labs.
         Spec::default().named(name)?;
         let folder = RunFolder::of(name);
@@ -169,16 +172,6 @@ impl Drop for Lab {
         if !thread::panicking() && !self.keep_logs.load(Ordering::Relaxed) {
             let _ = remove_logs(&self.logs);
         }
-    }
-}
-
-/// What has to be there before anything is touched.
-fn prerequisites(spec: &Spec) -> Result<Components> {
-    state::demand_root()?;
-    spec.check()?;
-    match components::installed()? {
-        Some(components) => Ok(components),
-        None => bail!("the components of the lab have not been built: `cargo xtask components`"),
     }
 }
 

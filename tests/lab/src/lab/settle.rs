@@ -11,6 +11,10 @@ use crate::host::Host;
 use crate::network::CLUSTER_DNS;
 use crate::spec::{HostName, ProxyMode};
 
+/// Where the kubelet and kube-proxy say how they are.
+const KUBELET_PORT: u16 = 10248;
+const PROXY_PORT: u16 = 10256;
+
 impl Lab {
     /// Waits until the cluster is as healthy as [`Self::up`] left it: API server, kubelets and kube-proxies answer, nodes
     /// are Ready, CoreDNS is ready and programmed on every node. For the end of a healed fault.
@@ -20,6 +24,7 @@ impl Lab {
 
     /// Starts what is dead, and settles.
     pub(super) fn repair(&self) -> Result<()> {
+        self.start_control_plane(self.host(HostName::ControlPlane))?;
         self.on_each(self.hosts(), start_all)?;
         self.settle()
     }
@@ -81,11 +86,7 @@ impl Lab {
             ProxyMode::Iptables => "iptables-save -t nat",
             ProxyMode::Nftables => "nft list table ip kube-proxy",
         };
-        let mut script = format!(
-            "agnhost connect --timeout=2s 127.0.0.1:10248\n\
-             agnhost connect --timeout=2s 127.0.0.1:10256\n\
-             rules=$({rules})\n"
-        );
+        let mut script = format!("rules=$({rules})\n");
         for address in dns {
             // In both modes an endpoint stands beside its port, and in one of them before a blank.
             let pattern = format!("{}[:. ]*53", address.replace('.', "\\."));
@@ -98,6 +99,9 @@ impl Lab {
             "kubelet, kube-proxy and the way to CoreDNS",
             PATIENCE,
             || {
+                if !(host.listens(KUBELET_PORT) && host.listens(PROXY_PORT)) {
+                    return Ok(None);
+                }
                 let output = host.try_run(&script)?;
                 Ok(output.ok().then_some(()))
             },
