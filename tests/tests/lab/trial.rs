@@ -1,6 +1,7 @@
 //! The trial of one fault.
 
 use std::fs;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,9 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Injects the fault, looks at what the witness and `check` see, heals it, and looks again.
 pub(crate) fn fault(lab: &Lab, fault: &Fault) -> Result<()> {
+    let mut watch = Watch::start();
     let witness = Witness::deploy(lab)?;
     let broken = lab.fault(&fault.id())?;
-    let seen = look(lab, &witness, fault);
+    watch.lap("inject");
+    let seen = look(lab, &witness, fault, &mut watch);
     if fault.labs.own {
         return seen;
     }
@@ -25,16 +28,20 @@ pub(crate) fn fault(lab: &Lab, fault: &Fault) -> Result<()> {
         if fault.fresh_services {
             witness.remove_fresh_services()?;
         }
+        watch.lap("heal");
         lab.settle()
     });
     seen?;
     healed?;
+    watch.lap("settle");
     let measured = witness.expect_healthy(PATIENCE)?;
-    described("healed", None, &measured)
+    watch.lap(&format!("{} healthy tables", measured.tries));
+    described("healed", None, &measured)?;
+    watch.note(lab, fault)
 }
 
 /// What the file says is to be seen while the fault is in.
-fn look(lab: &Lab, witness: &Witness<'_>, fault: &Fault) -> Result<()> {
+fn look(lab: &Lab, witness: &Witness<'_>, fault: &Fault, watch: &mut Watch) -> Result<()> {
     let fresh;
     let witness = if fault.fresh_services {
         fresh = witness.with_fresh_services()?;
@@ -43,10 +50,45 @@ fn look(lab: &Lab, witness: &Witness<'_>, fault: &Fault) -> Result<()> {
         witness
     };
     let measured = witness.expect(&fault.table, PATIENCE)?;
+    watch.lap(&format!("{} tables", measured.tries));
     store(lab, fault, &measured)?;
     described("broken", Some(&fault.table), &measured)?;
     scenario(lab, witness, fault)?;
-    verdict(lab, &fault.check)
+    watch.lap("probes");
+    verdict(lab, &fault.check)?;
+    watch.lap("check");
+    Ok(())
+}
+
+/// Where the time of a trial goes, kept with the logs: the whole suite has a quarter of an hour.
+struct Watch {
+    last: Instant,
+    laps: String,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            laps: String::new(),
+        }
+    }
+
+    /// Notes the seconds since the last lap.
+    fn lap(&mut self, what: &str) {
+        self.laps += &format!("  {what} {:.1}", self.last.elapsed().as_secs_f32());
+        self.last = Instant::now();
+    }
+
+    fn note(self, lab: &Lab, fault: &Fault) -> Result<()> {
+        let path = lab.logs().join("trials.log");
+        let mut file = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("writing {}", path.display()))?;
+        writeln!(file, "{}{}", fault.id(), self.laps).context("writing the times of a trial")
+    }
 }
 
 /// Keeps the table with the logs, as data.

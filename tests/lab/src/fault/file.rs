@@ -2,17 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::certificate::CERTIFICATES;
 use super::check::{self, Verdict};
 use super::probe::{From, ScenarioProbe};
-use super::step::{Action, On, Step};
-use super::variables;
+use super::step::{self, On, Step};
 use crate::spec::{Overlay, ProxyMode, Spec};
 use crate::witness::Expected;
 
@@ -128,11 +125,11 @@ struct RawFault {
     labs: RawLabs,
     #[serde(default)]
     fresh_services: bool,
-    inject: Vec<Spanned<RawStep>>,
+    inject: Vec<Spanned<step::Raw>>,
     #[serde(default)]
-    settle: Vec<Spanned<RawStep>>,
+    settle: Vec<Spanned<step::Raw>>,
     #[serde(default)]
-    heal: Vec<Spanned<RawStep>>,
+    heal: Vec<Spanned<step::Raw>>,
     expect: RawExpect,
     check: Spanned<check::Raw>,
 }
@@ -145,24 +142,6 @@ struct RawLabs {
     dual_stack: Option<bool>,
     #[serde(default)]
     own: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawStep {
-    on: Option<String>,
-    run: Option<String>,
-    kubectl: Option<Vec<String>>,
-    apply: Option<String>,
-    delete: Option<String>,
-    stop: Option<String>,
-    start: Option<String>,
-    restart: Option<String>,
-    expire: Option<String>,
-    renew: Option<String>,
-    lay: Option<String>,
-    /// Seconds.
-    within: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -289,92 +268,12 @@ fn labs(raw: RawLabs) -> Result<Labs, Mistake> {
     })
 }
 
-fn steps_of(raw: Vec<Spanned<RawStep>>, node: bool, peer: bool) -> Result<Vec<Step>, Mistake> {
+fn steps_of(raw: Vec<Spanned<step::Raw>>, node: bool, peer: bool) -> Result<Vec<Step>, Mistake> {
     let steps = raw
         .into_iter()
-        .map(|raw| located(raw, |raw| step(raw, node, peer)));
+        .map(|raw| located(raw, |raw| raw.read(node, peer)));
     steps.collect()
 }
-
-/// An action that takes a place and a text.
-type OnHost = fn(On, String) -> Action;
-
-fn step(raw: RawStep, node: bool, peer: bool) -> Result<Step, String> {
-    let on = raw.on.as_deref().map(str::parse::<On>).transpose()?;
-    match on {
-        Some(On::Node | On::Others) if !node => return Err("this fault has no `node`".to_owned()),
-        Some(On::Peer) if !peer => return Err("this fault has no `peer`".to_owned()),
-        _ => {}
-    }
-    for (text, known) in [
-        (&raw.stop, COMPONENTS),
-        (&raw.start, COMPONENTS),
-        (&raw.restart, COMPONENTS),
-        (&raw.expire, &CERTIFICATES),
-        (&raw.renew, &CERTIFICATES),
-        (&raw.lay, &["overlay"]),
-    ] {
-        let Some(text) = text else { continue };
-        if !known.contains(&text.as_str()) {
-            return Err(format!(
-                "there is no `{text}`; there are {}",
-                known.join(", ")
-            ));
-        }
-    }
-    let words = raw.kubectl.iter().flatten();
-    for text in words.chain(&raw.apply).chain(&raw.delete) {
-        variables::known(text, node, peer)?;
-    }
-    let here: [(Option<String>, OnHost); 7] = [
-        (raw.run, Action::Run),
-        (raw.stop, Action::Stop),
-        (raw.start, Action::Start),
-        (raw.restart, Action::Restart),
-        (raw.expire, Action::Expire),
-        (raw.renew, Action::Renew),
-        (raw.lay, Action::Lay),
-    ];
-    let mut here = here
-        .into_iter()
-        .filter_map(|(text, action)| Some((text?, action)));
-    let through_the_api = [
-        raw.kubectl.map(Action::Kubectl),
-        raw.apply.map(Action::Apply),
-        raw.delete.map(Action::Delete),
-    ];
-    let mut through_the_api = through_the_api.into_iter().flatten();
-    let action = match (on, here.next(), through_the_api.next()) {
-        (Some(on), Some((text, action)), None) => action(on, text),
-        (None, None, Some(action)) => action,
-        (None, Some(_), None) => return Err("`on` says where, and is missing".to_owned()),
-        (Some(_), None, Some(_)) => {
-            return Err("`on` means nothing for kubectl, apply and delete".to_owned());
-        }
-        _ => return Err(ONE_ACTION.to_owned()),
-    };
-    if here.next().is_some() || through_the_api.next().is_some() {
-        return Err(ONE_ACTION.to_owned());
-    }
-    let within = Duration::from_secs(raw.within.unwrap_or(0));
-    Ok(Step { action, within })
-}
-
-const ONE_ACTION: &str =
-    "a step has one of run, kubectl, apply, delete, stop, start, restart, expire, renew, lay";
-
-/// What can be stopped, on one host or another.
-const COMPONENTS: &[&str] = &[
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "containerd",
-    "kubelet",
-    "kube-proxy",
-    "dns",
-    "web",
-];
 
 fn table(text: &str, raw: &Spanned<String>) -> Result<Expected, Mistake> {
     let start = raw.span().start;

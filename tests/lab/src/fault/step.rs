@@ -1,10 +1,14 @@
 //! What is done to inject a fault or to heal it: a script on some hosts, a component stopped, objects changed.
 
+mod raw;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+
+pub(super) use raw::Raw;
 
 use super::certificate;
 use super::variables::Variables;

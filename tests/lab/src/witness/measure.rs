@@ -257,3 +257,42 @@ fn checked(output: Output) -> Result<String> {
         .map_err(io::Error::other)
         .context("output that is no text")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_probes_are_read() {
+        assert_eq!(read("17 +"), Some((17, Sign::Works)));
+        assert_eq!(read("17 >"), Some((17, Sign::Arrived)));
+        for line in ["17", "17 ++", "x +", "17 y", ""] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn senders_are_read_from_what_nft_lists() {
+        let listed = "table inet witness {
+\tset arrived4 {
+\t\ttype ipv4_addr
+\t\telements = { 10.244.1.4 counter packets 2 bytes 60,
+\t\t\t     10.244.3.7 counter packets 1 bytes 30 }
+\t}
+}
+table inet witness {
+\tset arrived6 {
+\t\telements = { fd00:10:244:1::4 counter packets 1 bytes 50 }
+\t}
+}
+";
+        let wanted: Vec<IpAddr> = ["10.244.1.4", "10.244.3.7", "fd00:10:244:1::4"]
+            .map(|text| text.parse().unwrap())
+            .to_vec();
+        assert_eq!(senders(listed), wanted);
+        assert_eq!(
+            senders("table inet witness {\n\tset arrived4 {\n\t}\n}\n"),
+            [] as [IpAddr; 0]
+        );
+    }
+}

@@ -257,3 +257,78 @@ fn a_healthy_table_is_the_one_where_everything_works() {
         .collect();
     assert_eq!(columns, ["A", "A"], "the API server has one address only");
 }
+
+/// What a function of `probe.sh` prints.
+fn shell(command: &str) -> Vec<u8> {
+    let functions = include_str!("../../witness/probe.sh");
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{functions}\n{command}")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+#[test]
+fn a_question_over_tcp_is_made_as_dns_wants_it() {
+    let mut question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00".to_vec();
+    question.extend(b"\x0akubernetes\x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01");
+    let mut message = u16::try_from(question.len())
+        .unwrap()
+        .to_be_bytes()
+        .to_vec();
+    message.extend(question);
+    assert_eq!(
+        shell("question kubernetes.default.svc.cluster.local."),
+        message
+    );
+}
+
+#[test]
+fn answers_over_tcp_are_told_apart() {
+    let sign = |bytes: &str| String::from_utf8(shell(&format!("dns_answer {bytes}"))).unwrap();
+    assert_eq!(sign("00 5b 12 34 85 80 00 01 00 01"), "+\n");
+    assert_eq!(sign("00 5b 12 34 85 83 00 01 00 00"), "s\n", "NXDOMAIN");
+    assert_eq!(sign("00 5b 12 34 85 82 00 01 00 00"), "s\n", "SERVFAIL");
+    assert_eq!(
+        sign("00 5b 12 34 85 80 00 01 00 00"),
+        "s\n",
+        "no such record"
+    );
+    assert_eq!(sign("00 5b 12"), "x\n", "cut off");
+}
+
+#[test]
+fn what_agnhost_and_nslookup_say_becomes_a_sign() {
+    for (function, said, sign) in [
+        ("verdict", "TIMEOUT", "x"),
+        ("verdict", "TIMEOUT: read udp: i/o timeout", "x"),
+        ("verdict", "REFUSED", "r"),
+        ("verdict", "OTHER: dial tcp: connect: no route to host", "u"),
+        ("verdict", "sh: agnhost: not found", "."),
+        (
+            "dns_verdict",
+            ";; connection timed out; no servers could be reached",
+            "x",
+        ),
+        ("dns_verdict", "nslookup: read: Connection refused", "r"),
+        ("dns_verdict", "nslookup: read: No route to host", "u"),
+        (
+            "dns_verdict",
+            "** server can't find w1.outside.example.: SERVFAIL",
+            "s",
+        ),
+        (
+            "dns_verdict",
+            "** server can't find nowhere.: NXDOMAIN",
+            "s",
+        ),
+    ] {
+        let printed = shell(&format!("{function} \"{said}\""));
+        assert_eq!(
+            String::from_utf8(printed).unwrap(),
+            format!("{sign}\n"),
+            "{said}"
+        );
+    }
+}
