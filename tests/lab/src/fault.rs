@@ -19,7 +19,7 @@ mod step;
 mod variables;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -38,26 +38,18 @@ pub const AREAS: [&str; 6] = ["overlay", "node", "service", "dns", "egress", "sc
 
 /// All faults there are, in the order of areas and names.
 pub fn catalogue() -> Result<Vec<Fault>> {
-    let mut faults = Vec::new();
-    for area in AREAS {
-        for file in files(&folder().join(area))? {
-            faults.push(Fault::read(area, &file)?);
-        }
-    }
-    Ok(faults)
+    files()?.iter().map(File::read).collect()
 }
 
-/// The fault of this name, `overlay/tunnel-dropped` or, as names are unique, just `tunnel-dropped`.
+/// The fault of this name, `overlay/tunnel-dropped` or, as names are unique, just `tunnel-dropped`. Other files are not
+/// read: that one of them is wrong keeps nobody from healing.
 pub fn find(name: &str) -> Result<Fault> {
-    let faults = catalogue()?;
-    let known = |fault: &Fault| fault.name == name || fault.id() == name;
-    if let Some(fault) = faults.iter().position(known) {
-        return Ok(faults
-            .into_iter()
-            .nth(fault)
-            .unwrap_or_else(|| unreachable!()));
+    let files = files()?;
+    let known = |file: &&File| file.name == name || file.id() == name;
+    if let Some(file) = files.iter().find(known) {
+        return file.read();
     }
-    match near(&faults, name) {
+    match near(&files, name) {
         near if near.is_empty() => {
             bail!("there is no fault `{name}`; `cargo xtask lab faults` lists them")
         }
@@ -69,42 +61,64 @@ pub fn find(name: &str) -> Result<Fault> {
 }
 
 /// Names that somebody may have meant: those that contain the word, and those that are spelled much like it.
-fn near(faults: &[Fault], word: &str) -> Vec<String> {
-    let likeness = |fault: &Fault| {
-        if fault.id().contains(word) {
+fn near(files: &[File], word: &str) -> Vec<String> {
+    let likeness = |file: &File| {
+        if file.id().contains(word) {
             return 1.0;
         }
         let to = |name: &str| strsim::normalized_damerau_levenshtein(word, name);
-        to(&fault.name).max(to(&fault.id()))
+        to(&file.name).max(to(&file.id()))
     };
-    let mut near: Vec<(f64, String)> = faults
+    let mut near: Vec<(f64, String)> = files
         .iter()
-        .map(|fault| (likeness(fault), fault.id()))
+        .map(|file| (likeness(file), file.id()))
         .filter(|(likeness, _)| *likeness >= 0.5)
         .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     near.into_iter().take(3).map(|(_, id)| id).collect()
 }
 
-fn folder() -> PathBuf {
-    crate::repository().join("tests/lab/faults")
+/// A fault file that was not read yet.
+struct File {
+    area: &'static str,
+    name: String,
+    path: PathBuf,
 }
 
-/// The fault files of an area, by name.
-fn files(area: &Path) -> Result<Vec<PathBuf>> {
-    let context = || format!("reading {}", area.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(area).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        ensure!(
-            path.extension()
-                .is_some_and(|extension| extension == "toml"),
-            "{} is no fault file: their names end in .toml",
-            path.display()
-        );
-        files.push(path);
+impl File {
+    fn id(&self) -> String {
+        format!("{}/{}", self.area, self.name)
     }
-    files.sort();
+
+    fn read(&self) -> Result<Fault> {
+        Fault::read(self.area, self.name.clone(), &self.path)
+    }
+}
+
+/// All fault files, in the order of areas and names.
+fn files() -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for area in AREAS {
+        let folder = crate::repository().join("tests/lab/faults").join(area);
+        let first = files.len();
+        let context = || format!("reading {}", folder.display());
+        for entry in fs::read_dir(&folder).with_context(context)? {
+            let path = entry.with_context(context)?.path();
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            ensure!(
+                path.extension()
+                    .is_some_and(|extension| extension == "toml"),
+                "{} is no fault file: their names end in .toml",
+                path.display()
+            );
+            files.push(File {
+                area,
+                name: name.into_owned(),
+                path,
+            });
+        }
+        files[first..].sort_by(|one, other| one.name.cmp(&other.name));
+    }
     Ok(files)
 }
 

@@ -81,14 +81,9 @@ impl Fault {
         format!("{}/{}", self.area, self.name)
     }
 
-    pub(super) fn read(area: &'static str, file: &Path) -> Result<Self> {
+    pub(super) fn read(area: &'static str, name: String, file: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-        let name = file
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         let shown = file
             .strip_prefix(crate::repository())
             .unwrap_or(file)
