@@ -22,7 +22,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use netdoctor_lab::fault::{self, Fault};
 use netdoctor_lab::{Lab, Overlay, ProxyMode, Spec, requirements};
@@ -85,47 +85,45 @@ fn kinds() -> [Spec; 3] {
 
 /// All trials, in an order in which every lab is started once.
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>> {
-    let (own, shared): (Vec<Fault>, Vec<Fault>) = fault::catalogue()?
-        .into_iter()
-        .partition(|fault| fault.labs.own);
     let mut trials = Vec::new();
-    let mut rest = shared;
+    let mut faults = Vec::new();
+    for (id, fault) in fault::each()? {
+        match fault {
+            Ok(fault) => faults.push(fault),
+            Err(error) => trials.push(unreadable(&id, &error)),
+        }
+    }
+    let (own, mut rest): (Vec<Fault>, Vec<Fault>) =
+        faults.into_iter().partition(|fault| fault.labs.own);
     for kind in kinds() {
         let name = |what: &str| format!("healthy::{}::{what}", called(&kind));
         trials.push(on(stage, name("table"), &kind, healthy::table));
         trials.push(on(stage, name("check"), &kind, healthy::check));
         if kind == Spec::default() {
-            trials.push(on(
-                stage,
-                "engine::one-at-a-time".to_owned(),
-                &kind,
-                engine::one_at_a_time,
-            ));
-            trials.push(on(stage, "engine::guard".to_owned(), &kind, engine::guard));
-            trials.push(on(
-                stage,
-                "engine::records".to_owned(),
-                &kind,
-                engine::records,
-            ));
+            for (name, run) in engine::TRIALS {
+                trials.push(on(stage, format!("engine::{name}"), &kind, run));
+            }
         }
         let here: Vec<Fault>;
         (here, rest) = rest.into_iter().partition(|fault| fault.labs.fit(&kind));
-        for fault in here {
-            trials.push(of(stage, fault, &kind));
-        }
+        trials.extend(here.into_iter().map(|fault| of(stage, fault, &kind)));
     }
-    if let Some(fault) = rest.first() {
-        anyhow::bail!("no kind of lab in tests/tests/lab.rs fits {}", fault.id());
-    }
+    ensure!(
+        rest.is_empty(),
+        "no kind of lab in tests/tests/lab.rs fits {}",
+        rest[0].id()
+    );
     for fault in own {
-        let kind = kinds()
-            .into_iter()
-            .find(|kind| fault.labs.fit(kind))
-            .unwrap_or_default();
-        trials.push(of(stage, fault, &kind));
+        let kind = kinds().into_iter().find(|kind| fault.labs.fit(kind));
+        trials.push(of(stage, fault, &kind.unwrap_or_default()));
     }
     Ok(trials)
+}
+
+/// The trial of a file that cannot be read: that is all it finds out. The others run.
+fn unreadable(id: &str, error: &anyhow::Error) -> Trial {
+    let message = format!("{error:#}");
+    Trial::test(format!("fault::{id}"), move || Err(message.into()))
 }
 
 /// A kind of lab in the name of a trial.

@@ -38,7 +38,13 @@ pub const AREAS: [&str; 6] = ["overlay", "node", "service", "dns", "egress", "sc
 
 /// All faults there are, in the order of areas and names.
 pub fn catalogue() -> Result<Vec<Fault>> {
-    files()?.iter().map(File::read).collect()
+    each()?.into_iter().map(|(_, fault)| fault).collect()
+}
+
+/// The same, with what is wrong in a file beside its `AREA/NAME` instead of the fault.
+pub fn each() -> Result<Vec<(String, Result<Fault>)>> {
+    let read = |file: File| (file.id(), file.read());
+    Ok(files()?.into_iter().map(read).collect())
 }
 
 /// The fault of this name, `overlay/tunnel-dropped` or, as names are unique, just `tunnel-dropped`. Other files are not

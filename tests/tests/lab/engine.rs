@@ -7,18 +7,28 @@ use netdoctor_lab::Lab;
 use netdoctor_lab::fault::{self, Targets};
 use netdoctor_lab::witness::Witness;
 
-/// Drops packets in the switch, takes a target, and is over in a moment.
+/// One of them.
+type Try = fn(&Lab) -> Result<()>;
+
+/// What is tried, with a name for each.
+pub(crate) const TRIALS: [(&str, Try); 3] = [
+    ("one-at-a-time", one_at_a_time),
+    ("guard", guard),
+    ("records", records),
+];
+
+/// Drops packets on a node, takes a target, and is over in a moment.
 const ONE: &str = "overlay/tunnel-dropped-inbound";
 const OTHER: &str = "node/forward-drop";
 
-/// Whether the switch has rules, as [`ONE`] lays them.
+/// Whether node-2 has rules, as [`ONE`] lays them.
 fn is_in(lab: &Lab) -> Result<bool> {
     let node = lab.host("node-2".parse()?);
     Ok(node.run("nft list tables")?.stdout.contains("fault"))
 }
 
 /// The same fault twice does nothing, another one is refused, and healing twice does nothing either.
-pub(crate) fn one_at_a_time(lab: &Lab) -> Result<()> {
+fn one_at_a_time(lab: &Lab) -> Result<()> {
     let fault = fault::find(ONE)?;
     lab.inject(&fault, Targets::default())?;
     lab.inject(&fault, Targets::default())?;
@@ -45,7 +55,7 @@ pub(crate) fn one_at_a_time(lab: &Lab) -> Result<()> {
 }
 
 /// A guard heals when it goes, also because of a panic.
-pub(crate) fn guard(lab: &Lab) -> Result<()> {
+fn guard(lab: &Lab) -> Result<()> {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _broken = lab.fault(ONE);
         if is_in(lab).unwrap_or(false) {
@@ -62,7 +72,7 @@ pub(crate) fn guard(lab: &Lab) -> Result<()> {
 }
 
 /// What is broken is known to who attaches later, and can be healed from there, on the node it went to.
-pub(crate) fn records(lab: &Lab) -> Result<()> {
+fn records(lab: &Lab) -> Result<()> {
     let fault = fault::find(ONE)?;
     lab.inject(
         &fault,
