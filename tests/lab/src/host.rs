@@ -27,6 +27,9 @@ pub(crate) const KUBECONFIG: &str = "/etc/kubernetes/admin.conf";
 /// After this time a script is ended. Nothing in a lab takes a tenth of it, unless it hangs.
 const PATIENCE_SECONDS: &str = "300";
 
+/// So many characters of what a command wrote go to the log.
+const LOGGED: usize = 4000;
+
 /// What a finished command left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -180,7 +183,7 @@ impl<'lab> Host<'lab> {
         );
         for text in [&output.stdout, &output.stderr] {
             if !text.is_empty() {
-                entry.extend(["> ", &text.trim_end().replace('\n', "\n> "), "\n"]);
+                entry += &quoted(text);
             }
         }
         let path = self.lab.logs().join("commands.log");
@@ -211,6 +214,17 @@ fn communicate(command: &mut Command, input: &str) -> std::io::Result<process::O
         });
         child.wait_with_output()
     })
+}
+
+/// Output as it stands in the log, which nobody would read if it held all objects of a cluster again and again.
+fn quoted(text: &str) -> String {
+    let text = text.trim_end();
+    let shown: String = text.chars().take(LOGGED).collect();
+    let mut quoted = format!("> {}\n", shown.replace('\n', "\n> "));
+    if shown.len() < text.len() {
+        quoted += &format!("… and {} bytes more\n", text.len() - shown.len());
+    }
+    quoted
 }
 
 /// Whether a table of sockets, as in `proc_net_tcp(5)`, has one in state `LISTEN` with this local port.
@@ -245,6 +259,13 @@ mod tests {
         assert!(is_listening(sockets, 2379));
         assert!(!is_listening(sockets, 6443));
         assert!(!is_listening("", 2379));
+    }
+
+    #[test]
+    fn the_log_quotes_the_beginning() {
+        assert_eq!(quoted("a\nb\n"), "> a\n> b\n");
+        let long = "ü".repeat(LOGGED + 1);
+        assert!(quoted(&long).ends_with("ü\n… and 2 bytes more\n"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod node;
 pub mod requirements;
 pub mod spec;
 mod state;
+mod store;
 mod teardown;
 mod template;
 pub mod tls;

@@ -168,9 +168,14 @@ impl Process {
     /// The process that has this id in this `/proc` now.
     pub(crate) fn find(proc: &Path, id: u32) -> Option<Self> {
         let text = fs::read_to_string(proc.join(id.to_string()).join("stat")).ok()?;
-        let (state, start) = state_and_start(&text)?;
-        // A dead process that nobody has waited for is no process.
-        (state != 'Z' && state != 'X').then_some(Self { id, start })
+        let Status {
+            state,
+            threads,
+            start,
+        } = Status::parse(&text)?;
+        // A dead process that nobody has waited for is no process, once its last thread has let go of files and ports.
+        let dead = matches!(state, 'Z' | 'X') && threads <= 1;
+        (!dead).then_some(Self { id, start })
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -191,12 +196,25 @@ impl Process {
     }
 }
 
-/// The third and the twenty-second field of `/proc/ID/stat`; see `proc_pid_stat(5)`. The second is the program's name in
-/// parentheses, which may hold anything.
-fn state_and_start(stat: &str) -> Option<(char, u64)> {
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
+/// Parts of `/proc/ID/stat`; see `proc_pid_stat(5)`.
+#[derive(Debug, PartialEq, Eq)]
+struct Status {
+    state: char,
+    threads: u32,
+    start: u64,
+}
+
+impl Status {
+    fn parse(stat: &str) -> Option<Self> {
+        // The second field is the program's name in parentheses, which may hold anything. The third, the twentieth and
+        // the twenty-second are wanted.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        Some(Self {
+            state: fields.next()?.chars().next()?,
+            threads: fields.nth(16)?.parse().ok()?,
+            start: fields.nth(1)?.parse().ok()?,
+        })
+    }
 }
 
 impl Record {
@@ -241,9 +259,14 @@ mod tests {
     #[test]
     fn the_name_of_a_program_does_not_confuse() {
         let stat =
-            "31 (a ) S 7) S 1 31 31 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 95726 2596864 409 1";
-        assert_eq!(state_and_start(stat), Some(('S', 95726)));
-        assert_eq!(state_and_start("31 (a) S 1"), None);
+            "31 (a ) S 7) S 1 31 31 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 95726 2596864 409 1";
+        let status = Status {
+            state: 'S',
+            threads: 3,
+            start: 95726,
+        };
+        assert_eq!(Status::parse(stat), Some(status));
+        assert_eq!(Status::parse("31 (a) S 1"), None);
     }
 
     #[test]

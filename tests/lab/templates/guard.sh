@@ -1,6 +1,6 @@
 # Outlives whoever started the lab, and clears away what the kernel does not: control groups and the run folder.
 # $1 run folder, with this script and the others · $2 control group · $3 logs ·
-# $4 Kubernetes' programs · $5 the folder of CoreDNS · $6… names of the hosts
+# $4 Kubernetes' programs · $5 the folder of CoreDNS · $6 images · $7… names of the hosts
 #
 # Standard input is a pipe. The init process ends with it, unless it is told to stay.
 run=$1 group=$2

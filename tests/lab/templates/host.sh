@@ -1,9 +1,9 @@
 # Makes the namespaces in which it runs a host, and then holds them.
-# $1 run folder · $2 logs · $3 Kubernetes' programs · $4 the folder of CoreDNS · $5 name of the host
+# $1 run folder · $2 logs · $3 Kubernetes' programs · $4 the folder of CoreDNS · $5 images · $6 name of the host
 #
 # What a host writes below /etc, /var, /run and the folder of the CNI plugins stays in memory and in this mount namespace.
 set -e
-run=$1 logs=$2 kubernetes=$3 coredns=$4 name=$5
+run=$1 logs=$2 kubernetes=$3 coredns=$4 images=$5 name=$6
 data=$run/data
 # The id that the machine sees, as long as /proc is the machine's. Open now: /run will be another one at the end.
 read -r stat </proc/self/stat
@@ -12,10 +12,11 @@ exec 4>"$run/hosts/$name"
 hostname "$name"
 mount -t tmpfs -o mode=0755 lab "$data"
 own=$data/run/netdoctor-lab
-mkdir -p "$data/cgroup" "$data/sysctl" "$data/run/lock" "$own/logs" "$own/bin" "$own/coredns"
+mkdir -p "$data/cgroup" "$data/sysctl" "$data/run/lock" "$own/logs" "$own/bin" "$own/coredns" "$own/images"
 mount --bind "$logs" "$own/logs"
 mount --bind "$kubernetes" "$own/bin"
 mount --bind "$coredns" "$own/coredns"
+mount --bind -o ro "$images" "$own/images"
 
 # A sysfs of this network namespace, with the control groups put back.
 mount --rbind /sys/fs/cgroup "$data/cgroup"

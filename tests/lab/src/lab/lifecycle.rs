@@ -17,7 +17,7 @@ use crate::components::Components;
 use crate::requirements;
 use crate::spec::{HostName, Spec};
 use crate::state::{Holder, Record, RunFolder};
-use crate::teardown;
+use crate::{store, teardown};
 
 /// Making the namespaces of all hosts takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -105,6 +105,7 @@ impl Lab {
     }
 
     fn start(folder: RunFolder, spec: &Spec, components: &Components) -> Result<Self> {
+        let images = store::ready(components)?;
         let logs = logs_of(&spec.name);
         remove_logs(&logs)?;
         fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
@@ -119,7 +120,7 @@ impl Lab {
         }
         let mut lab = Self {
             spec: spec.clone(),
-            owner: Some(spawn_guard(&folder, spec, &logs, components)?),
+            owner: Some(spawn_guard(&folder, spec, &logs, components, &images)?),
             logs,
             folder,
             holders: BTreeMap::new(),
@@ -127,7 +128,7 @@ impl Lab {
         };
         // From here on, an error drops the value and so ends the lab.
         lab.holders = lab.await_hosts()?;
-        lab.raise(components)?;
+        lab.raise()?;
         lab.folder.write("ready", "")?;
         Ok(lab)
     }
@@ -214,6 +215,7 @@ fn spawn_guard(
     spec: &Spec,
     logs: &Path,
     components: &Components,
+    images: &Path,
 ) -> Result<Owner> {
     let path = logs.join("guard.log");
     let log = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -226,6 +228,7 @@ fn spawn_guard(
         .arg(logs)
         .arg(components.folder())
         .arg(coredns.parent().unwrap_or(&coredns))
+        .arg(images)
         .args(spec.hosts().map(|host| host.to_string()))
         .current_dir("/")
         .stdin(Stdio::piped())

@@ -6,26 +6,24 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::Lab;
-use crate::components::Components;
 use crate::host::Host;
 use crate::network::{CLUSTER_DNS, CLUSTER_DNS6, wiring};
 use crate::spec::{HostName, Spec};
 use crate::template::fill;
 use crate::{control_group, control_plane, image, internet, node};
 
-/// How long one step may take. A busy machine needs a tenth of it.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// How long one step may take. A machine that does nothing else needs a twentieth of it.
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Lab {
     /// Wires the hosts, starts everything on them, and returns when the cluster is healthy.
-    pub(super) fn raise(&self, components: &Components) -> Result<()> {
+    pub(super) fn raise(&self) -> Result<()> {
         control_group::create(&self.folder.control_group())?;
-        let archive = image::archive(components)?;
         let switch = wiring::switch(&self.spec, |host| self.holder(host).inside);
         self.host(HostName::Switch).run(&switch)?;
         let authority = control_plane::prepare(self)?;
 
-        // Nodes load their images while the API server starts.
+        // Nodes get ready while the API server starts.
         self.on_each(self.hosts().skip(1), |host| {
             host.write("/etc/resolv.conf", &wiring::resolv_conf())?;
             host.write("/etc/hosts", &wiring::hosts_file(&self.spec))?;
@@ -40,15 +38,17 @@ impl Lab {
                 HostName::Node(number) => {
                     self.lay_overlay(number)?;
                     node::prepare(self, &authority, number)?;
-                    host.start("containerd")?;
-                    self.await_containerd(host)?;
-                    self.load_into(host, &archive)
+                    host.run(include_str!("../../templates/images.sh"))?;
+                    host.start("containerd")
                 }
             }
         })?;
         // A kubelet or a kube-proxy that does not find its Node would wait for half a minute.
-        self.on_each(self.nodes(), start_all)?;
-        self.settle()
+        self.on_each(self.nodes(), |host| {
+            self.await_containerd(host)?;
+            start_all(host)
+        })?;
+        self.settle_first()
     }
 
     fn raise_control_plane(&self, host: Host<'_>) -> Result<()> {
@@ -89,6 +89,7 @@ impl Lab {
         })
     }
 
+    /// A kubelet that does not find its runtime gives up.
     fn await_containerd(&self, host: Host<'_>) -> Result<()> {
         let socket = host.path("/run/containerd/containerd.sock");
         self.wait("containerd", PATIENCE, || Ok(socket.exists().then_some(())))

@@ -19,6 +19,13 @@ impl Lab {
     /// Waits until the cluster is as healthy as [`Self::up`] left it: API server, kubelets and kube-proxies answer, nodes
     /// are Ready, CoreDNS is ready and programmed on every node. For the end of a healed fault.
     pub fn settle(&self) -> Result<()> {
+        self.await_cluster()
+            .and_then(|()| self.await_kubelets())
+            .inspect_err(|_| self.gather_evidence())
+    }
+
+    /// The same for nodes that have just started, and so have no pods that they could not know yet.
+    pub(super) fn settle_first(&self) -> Result<()> {
         self.await_cluster().inspect_err(|_| self.gather_evidence())
     }
 
@@ -64,11 +71,27 @@ impl Lab {
         })
     }
 
+    /// A kubelet that was restarted knows nothing of its pods for a moment: `exec` fails although all of them run.
+    fn await_kubelets(&self) -> Result<()> {
+        let running = self.get(&["pods", "-A", "--field-selector=status.phase=Running"])?;
+        self.on_each(self.nodes(), |host| {
+            let node = host.name().to_string();
+            let mine = |pod: &&Value| pod["spec"]["nodeName"] == *node;
+            let wanted: BTreeSet<String> = uids(list(&running["items"]).iter().filter(mine));
+            let path = format!("--raw=/api/v1/nodes/{node}/proxy/pods");
+            self.wait("a kubelet that knows its pods", PATIENCE, || {
+                let output = self.must(&["get", &path], "")?;
+                let known: Value = serde_json::from_str(&output.stdout)?;
+                let known = uids(list(&known["items"]).iter());
+                Ok(wanted.is_subset(&known).then_some(()))
+            })
+        })
+    }
+
     /// The IPv4 addresses behind `kube-dns`.
     fn ready_endpoints_of_dns(&self) -> Result<BTreeSet<String>> {
         let selector = "-l=kubernetes.io/service-name=kube-dns";
         let slices = self.get(&["endpointslices", "-n=kube-system", selector])?;
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let slices = list(&slices["items"]);
         Ok(slices
             .iter()
@@ -118,4 +141,13 @@ impl Lab {
             let _ = self.kubectl(&arguments);
         }
     }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn uids<'a>(pods: impl Iterator<Item = &'a Value>) -> BTreeSet<String> {
+    pods.filter_map(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned))
+        .collect()
 }
