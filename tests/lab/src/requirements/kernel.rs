@@ -80,12 +80,13 @@ const PARTS: [Part; 12] = [
     },
     Part {
         what: "control groups that can be written, with cpu, cpuset, memory and pids",
-        // Version 2 lists its controllers in a file; version 1 has a folder for each.
+        // Version 2 lists its controllers in a file; version 1 has a folder for each. Two that look at the same time have
+        // the same process id in their namespaces, so that this is no name.
         attempt: "cd /sys/fs/cgroup && \
                   if test -e cgroup.controllers; \
                   then for name in cpu cpuset memory pids; do grep -qw $name cgroup.controllers || exit 1; done; \
                   else cd cpu && cd ../cpuset && cd ../pids && cd ../memory; \
-                  fi && mkdir netdoctor-probe.$$ && rmdir netdoctor-probe.$$",
+                  fi && rmdir $(mktemp -d netdoctor-probe.XXXXXXXX)",
         needed: always,
     },
     Part {
