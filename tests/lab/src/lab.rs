@@ -116,11 +116,12 @@ impl Lab {
     }
 
     /// Lays the overlay of a node anew: tunnel device, forwarding entries, neighbours, routes, masquerading. Heals most of
-    /// what can be done to them.
+    /// what can be done to them. The script stays on the node, for faults that lay it wrong.
     pub fn lay_overlay(&self, node: u8) -> Result<()> {
-        self.host(HostName::Node(node))
-            .run(&wiring::overlay(&self.spec, node))
-            .map(drop)
+        let host = self.host(HostName::Node(node));
+        let file = wiring::OVERLAY_FILE;
+        host.write(file, &wiring::overlay(&self.spec, node))?;
+        host.run(&format!("sh -e {file}")).map(drop)
     }
 
     /// Signs what the cluster trusts, for faults that replace a certificate. Those of a host are in `/etc/kubernetes/pki`

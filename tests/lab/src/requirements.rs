@@ -14,7 +14,7 @@ use crate::image::BUSYBOX;
 use crate::spec::Spec;
 
 /// Programs that the lab runs, and the Debian packages that they come in. A path stands for a file that must be there.
-const PROGRAMS: [(&str, &str); 24] = [
+const PROGRAMS: [(&str, &str); 25] = [
     ("etcd", "etcd-server"),
     ("containerd", "containerd"),
     ("containerd-shim-runc-v2", "containerd"),
@@ -31,6 +31,7 @@ const PROGRAMS: [(&str, &str); 24] = [
     ("conntrack", "conntrack"),
     ("ip", "iproute2"),
     ("bridge", "iproute2"),
+    ("ethtool", "ethtool"),
     ("socat", "socat"),
     ("tcpdump", "tcpdump"),
     (BUSYBOX, "busybox-static"),

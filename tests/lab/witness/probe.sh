@@ -33,6 +33,23 @@ verdict() {
     esac
 }
 
+# web URL: `s` is an answer other than 200. A proxy in the environment is used, and without one the URL has an address.
+web() {
+    said=$(busybox timeout 4 busybox wget -q -O /dev/null "$1" 2>&1) && echo + && return
+    case $said in
+    *"server returned error"*) echo s ;;
+    *refused*) echo r ;;
+    *nreachable* | *"o route"*) echo u ;;
+    *) echo x ;;
+    esac
+}
+
+# bulk ADDRESS:PORT: more than fits into one packet, sent and sent back by agnhost's web server.
+bulk() {
+    text=$(printf %02000d 0)
+    if [ "$(busybox timeout 4 busybox wget -q -O - "http://$1/echo?msg=$text" 2>&1)" = "$text" ]; then echo +; else echo x; fi
+}
+
 # dns NAME SERVER [TYPE]: over UDP, one try.
 dns() {
     said=$(busybox timeout 4 busybox nslookup "-type=${3:-a}" -timeout=2 -retry=1 "$1" "$2" 2>&1) && echo + && return

@@ -56,6 +56,7 @@ pub(crate) fn host(spec: &Spec, host: HostName) -> String {
     let mut script = format!(
         "ip address replace {}/24 dev eth0\n\
          ip link set eth0 up\n\
+         {AS_ON_A_WIRE}\n\
          ip route replace default via {gateway}\n",
         address(host)
     );
@@ -73,6 +74,11 @@ pub(crate) fn host(spec: &Spec, host: HostName) -> String {
     }
     script
 }
+
+/// A real network card cuts what TCP hands down into packets before they are on the wire. Unless told to, these wires carry
+/// it whole, past every MTU on the way: no path would be too narrow for TCP.
+const AS_ON_A_WIRE: &str = "ethtool -K eth0 tso off gso off tx-udp_tnl-segmentation off \
+                            tx-udp_tnl-csum-segmentation off tx-udp-segmentation off >/dev/null";
 
 /// `/etc/resolv.conf` of every host: the DNS server on the internet host. CoreDNS forwards to what this file says on its
 /// node.
@@ -150,8 +156,12 @@ fn plain_routes(spec: &Spec, own: Option<u8>) -> String {
     script
 }
 
+/// Where the script of [`overlay`] is on a node.
+pub(crate) const OVERLAY_FILE: &str = "/etc/flannel/overlay.sh";
+
 /// The device, and per peer a forwarding entry, a neighbour and a route, as flannel's `vxlan` backend makes them. It has
-/// a second device for IPv6, whose outer packets are IPv6 too.
+/// a second device for IPv6, whose outer packets are IPv6 too. `VNI`, `PORT`, `DEVICE`, `LOCAL` and `DF` in the environment of
+/// the script are for faults.
 fn tunnel(spec: &Spec, node: u8, family: Family) -> String {
     let (device, overhead, ip) = match family {
         Family::V4 => ("flannel.1", 50, "ip"),
@@ -171,10 +181,15 @@ fn tunnel(spec: &Spec, node: u8, family: Family) -> String {
         Family::V6 => pod_cidr6(node).network().to_string(),
     };
     let length = if family == Family::V4 { 32 } else { 128 };
-    let (own, own_inner, mac) = (outer(node), inner(node), tunnel_mac(node, family));
+    let (own_inner, mac) = (inner(node), tunnel_mac(node, family));
+    let local = match family {
+        Family::V4 => format!("${{LOCAL:-{}}}", outer(node)),
+        Family::V6 => outer(node),
+    };
     let mut script = format!(
         "ip link delete {device} 2>/dev/null || true\n\
-         ip link add {device} address {mac} mtu {} type vxlan id 1 dev eth0 local {own} dstport 8472 nolearning\n\
+         ip link add {device} address {mac} mtu {} type vxlan id ${{VNI:-1}} dev ${{DEVICE:-eth0}} local {local} \
+         dstport ${{PORT:-8472}} df ${{DF:-unset}} nolearning\n\
          {ip} address add {own_inner}/{length} dev {device} {}\n\
          ip link set {device} up\n",
         1500 - overhead,
@@ -238,7 +253,8 @@ mod tests {
         );
         assert!(!script.contains("replace 10.244.2.0/24"));
         assert!(script.contains(
-            " mtu 1450 type vxlan id 1 dev eth0 local 172.30.0.12 dstport 8472 nolearning"
+            " mtu 1450 type vxlan id ${VNI:-1} dev ${DEVICE:-eth0} local ${LOCAL:-172.30.0.12} \
+                 dstport ${PORT:-8472} df ${DF:-unset} nolearning\n"
         ));
         assert!(!script.contains("v6"));
     }

@@ -6,7 +6,7 @@
 //! cell  = sign+            one sign per target, in the order of the targets
 //!       | k "/" n          for columns that count: k of n tries worked
 //! sign  = "+" works   "x" timeout   "r" refused   "u" unreachable or another error of the network
-//!         "s" a DNS server answered, but not with the name   ">" UDP arrived and no answer came back
+//!         "s" a server answered, but not with what was asked for   ">" UDP arrived and no answer came back
 //!         "." could not be measured
 //! ```
 //!
@@ -35,7 +35,7 @@ pub enum Sign {
     Refused,
     /// No route, prohibited, or any other error that a network reports.
     Unreachable,
-    /// A DNS server answered, but not with what was asked for.
+    /// A server answered, but not with what was asked for: of DNS, or of the web.
     Failure,
     /// UDP: the receiver counted what was sent, and its answer never came back.
     Arrived,
