@@ -75,6 +75,8 @@ fn files(spec: &Spec, number: u8) -> Vec<(&'static str, String)> {
         ("/etc/kubernetes/kube-proxy.yaml", proxy),
         ("/etc/cni/net.d/10-flannel.conflist", cni(spec, number)),
         ("/run/flannel/subnet.env", subnet(spec, number)),
+        // One machine, but the nodes do not say so.
+        ("/etc/machine-id", format!("{number:032x}\n")),
     ]
 }
 
@@ -146,6 +148,12 @@ pub(crate) fn object(spec: &Spec, number: u8) -> Value {
         "kind": "Node",
         "metadata": {"name": name.to_string(), "annotations": annotations},
         "spec": {"podCIDR": ranges[0], "podCIDRs": ranges},
+        "status": {"conditions": [{
+            "type": "NetworkUnavailable",
+            "status": "False",
+            "reason": "FlannelIsUp",
+            "message": "Flannel is running on this node",
+        }]},
     })
 }
 
