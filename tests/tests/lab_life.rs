@@ -288,4 +288,8 @@ fn a_lab_can_be_used() {
     usage::a_dead_kubelet_is_noticed(&lab, HostName::Node(1));
     usage::errors_name_the_logs(&lab);
     usage::the_api_server_comes_back(&lab);
+
+    // The errors above have kept the logs.
+    drop(lab);
+    Lab::down(&spec.name).unwrap();
 }

@@ -139,9 +139,14 @@ impl Lab {
         mut attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
         let start = Instant::now();
+        // An attempt that fails is no failure of the lab if a later one succeeds.
+        let kept = self.keep_logs.load(Ordering::Relaxed);
         loop {
             let last = match attempt() {
-                Ok(Some(value)) => return Ok(value),
+                Ok(Some(value)) => {
+                    self.keep_logs.store(kept, Ordering::Relaxed);
+                    return Ok(value);
+                }
                 Ok(None) => String::new(),
                 Err(error) => format!("; the last error was: {error:#}"),
             };
