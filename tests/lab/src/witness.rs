@@ -12,6 +12,7 @@
 //! table takes three at most.
 
 mod cell;
+mod column;
 mod measure;
 mod plan;
 mod roster;
@@ -22,10 +23,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 pub use cell::{Cell, Pattern, Sign, Signs};
+pub use column::{COLUMNS, Column, Targets};
 pub(crate) use measure::Try;
 pub(crate) use plan::Place;
 pub use roster::{Addresses, NodePods, Pod, Roster, Service};
-pub use table::{COLUMNS, Column, Difference, Expected, Grid, Mistake, Table};
+pub use table::{Difference, Expected, Grid, Mistake, Table};
 
 use crate::spec::HostName;
 use crate::{Lab, image};
@@ -142,12 +144,12 @@ impl<'lab> Witness<'lab> {
 
     /// The same for a healthy cluster, in both families.
     pub fn expect_healthy(&self, patience: Duration) -> Result<Measured> {
+        let nodes: Vec<String> = self.lab.nodes().map(|node| node.to_string()).collect();
+        let healthy = |family| Expected::healthy(&nodes, family);
         self.until(patience, |tables| {
-            let v6 = tables
-                .v6
-                .iter()
-                .flat_map(|table| table.differences(&healthy(table, Family::V6)));
-            let v4 = tables.v4.differences(&healthy(&tables.v4, Family::V4));
+            let v4 = tables.v4.differences(&healthy(Family::V4));
+            let v6 = tables.v6.iter();
+            let v6 = v6.flat_map(|table| table.differences(&healthy(Family::V6)));
             v4.into_iter().chain(v6).collect()
         })
     }
@@ -172,13 +174,6 @@ impl<'lab> Witness<'lab> {
         }
         unreachable!("the loop has no end")
     }
-}
-
-/// What a healthy cluster shows: everything works. The Service of the API server has the cluster's first family only.
-fn healthy(table: &Table, family: Family) -> Expected {
-    Expected::healthy(table, |column| {
-        (family == Family::V6 && column == "A").then(|| Pattern::Signs(Vec::new()))
-    })
 }
 
 /// The one-endpoint Services with this prefix.

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::column::{TRIES, Targets};
 use super::roster::{Addresses, NodePods, Roster};
-use super::table::column;
-use super::{COLUMNS, Cell, Family, Sign, Table};
+use super::{Cell, Family, Sign, Table};
 use crate::network;
 use crate::spec::HostName;
 
@@ -13,8 +13,6 @@ const HTTP: u16 = 8080;
 pub(super) const UDP: u16 = 8081;
 /// The port of a kubelet.
 const KUBELET: u16 = 10250;
-/// How often a Service with several endpoints is tried.
-const TRIES: u8 = 6;
 /// A name that every cluster has.
 const INSIDE_NAME: &str = "kubernetes.default.svc.cluster.local.";
 
@@ -86,14 +84,13 @@ impl Plan {
 
     /// The table, given the sign of every probe.
     pub(super) fn table(&self, signs: &[Sign]) -> Table {
-        Table::from_fn(&self.rows, |row, name| {
-            let of_cell = self
-                .probes
-                .iter()
-                .zip(signs)
-                .filter(|(probe, _)| probe.column == name && self.rows[probe.row] == row);
+        Table::from_fn(&self.rows, |row, column| {
+            let of_cell =
+                self.probes.iter().zip(signs).filter(|(probe, _)| {
+                    probe.column == column.name && self.rows[probe.row] == row
+                });
             let signs: Vec<Sign> = of_cell.map(|(_, sign)| *sign).collect();
-            if name != COUNTED {
+            if column.targets != Targets::Tries {
                 return Cell::Signs(signs);
             }
             let known = signs.iter().filter(|sign| **sign != Sign::Unknown).count();
@@ -106,9 +103,6 @@ impl Plan {
         })
     }
 }
-
-/// The column whose cells count.
-const COUNTED: &str = "M";
 
 /// Adds the probes of one row.
 struct Row<'a> {
@@ -220,7 +214,6 @@ impl Row<'_> {
         target: Addresses,
         command: impl FnOnce(IpAddr) -> String,
     ) {
-        debug_assert!(column(name).is_some(), "{name} is one of {COLUMNS:?}");
         self.plan.probes.push(Probe {
             row: self.index,
             column: name,

@@ -14,58 +14,9 @@ use std::str::FromStr;
 use anyhow::{Context, Error, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, Pattern, Sign};
-
-/// A kind of probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    /// The head of the column.
-    pub name: &'static str,
-    /// What is tried, from the node of the row unless it says otherwise.
-    pub meaning: &'static str,
-}
-
-macro_rules! columns {
-    ($($name:literal $meaning:literal),+ $(,)?) => {
-        /// The columns of every table, in order. "Others" are the other nodes in order; they, DNS pods and so on are the
-        /// targets of a cell.
-        pub const COLUMNS: &[Column] = &[$(Column { name: $name, meaning: $meaning }),+];
-    };
-}
-
-columns! {
-    "S" "pod to a pod of the same node, TCP",
-    "X" "pod to a pod of each other node, TCP",
-    "H" "node to each other node (kubelet's port), TCP",
-    "Nl" "node to its own pod",
-    "Nr" "node to a pod of each other node",
-    "Cl" "pod to a ClusterIP whose only endpoint is on its own node",
-    "Cr" "pod to ClusterIPs whose only endpoint is on each other node",
-    "HCl" "node to a ClusterIP whose only endpoint is its own pod",
-    "HCr" "node to ClusterIPs whose only endpoint is on each other node",
-    "Pown" "pod to the NodePort of its own node (endpoint on its own node)",
-    "P" "pod to the same NodePort on each other node",
-    "Ds" "pod to the DNS Service: a name of the cluster over UDP, one try",
-    "DsT" "the same over TCP",
-    "Dp" "pod to each DNS pod: a name of the cluster over UDP",
-    "Ei" "pod to an outside address, TCP",
-    "En" "pod to the DNS Service: an outside name",
-    "nE" "node to the outside address, TCP",
-    "I" "pod to a pod of each other node: ping with 56 bytes",
-    "L" "pod to a pod of each other node: ping with 1400 bytes",
-    "A" "pod to the API server by its ClusterIP",
-    "U" "pod to a pod of each other node: UDP, answered and counted by the receiver",
-    "M" "pod to a ClusterIP with one endpoint on every node, several tries",
-    "Hp" "pod to the ClusterIP whose only endpoint is the pod itself",
-    "DpT" "pod to each DNS pod: a name of the cluster over TCP",
-    "Pi" "from the internet host: to the NodePort of this node (endpoint on this node)",
-    "K" "from the control plane: to the kubelet of this node",
-}
-
-/// The column of this name.
-pub(super) fn column(name: &str) -> Option<usize> {
-    COLUMNS.iter().position(|column| column.name == name)
-}
+use super::Family;
+use super::cell::{Cell, Pattern, Sign, Signs};
+use super::column::{COLUMNS, Column, TRIES, Targets, column};
 
 /// A table with cells of one sort: [`Cell`] for what was measured, [`Pattern`] for what is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,13 +39,10 @@ struct Row<T> {
 
 impl<T> Grid<T> {
     /// A table with these rows, whose cells are made one by one from row and column.
-    pub fn from_fn(names: &[String], mut cell: impl FnMut(&str, &'static str) -> T) -> Self {
+    pub fn from_fn(names: &[String], mut cell: impl FnMut(&str, &'static Column) -> T) -> Self {
         let row = |name: &String| Row {
             name: name.clone(),
-            cells: COLUMNS
-                .iter()
-                .map(|column| cell(name, column.name))
-                .collect(),
+            cells: COLUMNS.iter().map(|column| cell(name, column)).collect(),
         };
         Self {
             rows: names.iter().map(row).collect(),
@@ -102,8 +50,8 @@ impl<T> Grid<T> {
     }
 
     /// The cell of this row and column.
-    pub fn cell(&self, row: &str, column: &str) -> Option<&T> {
-        let index = self::column(column)?;
+    pub fn cell(&self, row: &str, name: &str) -> Option<&T> {
+        let index = column(name)?;
         self.rows
             .iter()
             .find(|one| one.name == row)?
@@ -197,32 +145,25 @@ type Document = BTreeMap<String, Cells>;
 struct Cells(BTreeMap<String, String>);
 
 impl Expected {
-    /// What a healthy cluster shows: everything works, except where the function says otherwise.
-    pub fn healthy(table: &Table, except: impl Fn(&str) -> Option<Pattern>) -> Self {
-        let rows = table.rows.iter().map(|row| Row {
-            name: row.name.clone(),
-            cells: COLUMNS
-                .iter()
-                .zip(&row.cells)
-                .map(|(column, cell)| except(column.name).unwrap_or_else(|| all_works(cell)))
-                .collect(),
-        });
-        Self {
-            rows: rows.collect(),
-        }
-    }
-}
-
-/// Works, for as many targets as were tried. A cell without any target is not healthy: something is missing.
-fn all_works(cell: &Cell) -> Pattern {
-    use super::cell::Signs;
-    match cell {
-        Cell::Signs(signs) => Pattern::Signs(vec![Signs::of(&[Sign::Works]); signs.len().max(1)]),
-        Cell::Count { tries, .. } => Pattern::Count {
-            low: *tries,
-            high: *tries,
-            tries: *tries,
-        },
+    /// What a healthy cluster with these nodes shows: everything works. CoreDNS runs on the first two nodes.
+    pub fn healthy(nodes: &[String], family: Family) -> Self {
+        Self::from_fn(nodes, |_, column| {
+            let targets = match column.targets {
+                // The Service of the API server has the first family of the cluster only.
+                Targets::One if column.name == "A" && family == Family::V6 => 0,
+                Targets::One => 1,
+                Targets::Others => nodes.len().saturating_sub(1),
+                Targets::DnsPods => nodes.len().min(2),
+                Targets::Tries => {
+                    return Pattern::Count {
+                        low: TRIES,
+                        high: TRIES,
+                        tries: TRIES,
+                    };
+                }
+            };
+            Pattern::Signs(vec![Signs::of(&[Sign::Works]); targets])
+        })
     }
 }
 

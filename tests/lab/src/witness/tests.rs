@@ -1,7 +1,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::table::COLUMNS;
 use super::*;
 
 fn sign() -> impl Strategy<Value = Sign> {
@@ -136,7 +135,7 @@ fn what_is_no_pattern_is_refused_with_a_reason() {
 fn table(cell: &str, changed: (&str, &str, &str)) -> String {
     let names = ["node-1", "node-2"].map(str::to_owned);
     let grid: Expected = Grid::from_fn(&names, |row, column| {
-        let text = if (row, column) == (changed.0, changed.1) {
+        let text = if (row, column.name) == (changed.0, changed.1) {
             changed.2
         } else {
             cell
@@ -239,23 +238,16 @@ fn a_stored_table_with_other_columns_is_refused() {
 }
 
 #[test]
-fn a_healthy_table_is_the_one_where_everything_works() {
-    let all: Table = Table::parse(&table("+", ("node-1", "X", "+"))).unwrap();
-    assert_eq!(all.differences(&healthy(&all, Family::V4)), []);
-    let none = Table::parse(&table("+", ("node-1", "Dp", "."))).unwrap();
-    let differences = none.differences(&healthy(&none, Family::V4));
-    assert_eq!(
-        differences.len(),
-        1,
-        "no DNS pod is not healthy: {differences:?}"
-    );
-    let six = Table::parse(&table("+", ("node-1", "X", "+"))).unwrap();
-    let columns: Vec<&str> = six
-        .differences(&healthy(&six, Family::V6))
-        .iter()
-        .map(|one| one.column.name)
-        .collect();
-    assert_eq!(columns, ["A", "A"], "the API server has one address only");
+fn a_healthy_table_depends_on_nodes_and_family() {
+    let healthy = |nodes: usize, family| {
+        let names = ["node-1", "node-2", "node-3"].map(str::to_owned);
+        let table = Expected::healthy(&names[..nodes], family);
+        ["S", "X", "Dp", "A", "M"].map(|column| table.cell("node-1", column).unwrap().to_string())
+    };
+    assert_eq!(healthy(3, Family::V4), ["+", "++", "++", "+", "6/6"]);
+    assert_eq!(healthy(2, Family::V4), ["+", "+", "++", "+", "6/6"]);
+    assert_eq!(healthy(1, Family::V4), ["+", ".", "+", "+", "6/6"]);
+    assert_eq!(healthy(3, Family::V6), ["+", "++", "++", ".", "6/6"]);
 }
 
 /// What a function of `probe.sh` prints.
