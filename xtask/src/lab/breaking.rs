@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use super::{Output, WitnessArgs, choice, print};
 
 pub(super) fn list(name: Option<&str>, long: bool) -> Result<()> {
-    let faults = fault::catalogue()?;
-    print(&listed(&faults, broken(name)?.as_deref(), long))
+    print(&listed(&fault::each()?, broken(name)?.as_deref(), long))
 }
 
 /// The fault that is in, if there is a lab and this person may look at it. The list is worth having without.
@@ -27,21 +26,19 @@ fn broken(name: Option<&str>) -> Result<Option<String>> {
     Ok(lab.broken()?.map(|record| record.fault))
 }
 
-fn listed(faults: &[Fault], broken: Option<&str>, long: bool) -> String {
-    let width = faults
-        .iter()
-        .map(|fault| fault.id().len())
-        .max()
-        .unwrap_or(0);
+fn listed(faults: &[(String, Result<Fault>)], broken: Option<&str>, long: bool) -> String {
+    let width = faults.iter().map(|(id, _)| id.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for fault in faults {
-        let id = fault.id();
-        let mark = if broken == Some(&id) { '*' } else { ' ' };
-        text += &format!("{mark} {id:width$}  {}\n", fault.summary);
-        if long {
-            for line in details(fault) {
-                text += &format!("      {line}\n");
-            }
+    for (id, fault) in faults {
+        let mark = if broken == Some(id) { '*' } else { ' ' };
+        let said = match fault {
+            Ok(fault) => fault.summary.clone(),
+            // Somebody is writing it. The others can be used all the same.
+            Err(error) => format!("cannot be read: {error:#}"),
+        };
+        text += &format!("{mark} {id:width$}  {said}\n");
+        for line in fault.iter().filter(|_| long).flat_map(details) {
+            text += &format!("      {line}\n");
         }
     }
     text
@@ -96,24 +93,33 @@ pub(super) fn heal(lab: &Lab, name: Option<&str>) -> Result<()> {
 
 pub(super) fn witness(lab: &Lab, arguments: &WitnessArgs) -> Result<()> {
     let witness = Witness::deploy(lab)?;
-    let fault = lab.broken()?.map(|record| fault::find(&record.fault));
-    let fault = fault.transpose()?;
-    let asked = fault.as_ref().is_some_and(|fault| fault.fresh_services);
+    let broken = match lab.broken()? {
+        Some(record) => Some((fault::find(&record.fault)?, record.targets())),
+        None => None,
+    };
+    let asked = broken
+        .as_ref()
+        .is_some_and(|(fault, _)| fault.fresh_services);
     if !arguments.fresh && !asked {
-        return look(lab, &witness, fault.as_ref(), arguments.output);
+        return look(lab, &witness, broken.as_ref(), arguments.output);
     }
     let fresh = witness.with_fresh_services()?;
-    let outcome = look(lab, &fresh, fault.as_ref(), arguments.output);
+    let outcome = look(lab, &fresh, broken.as_ref(), arguments.output);
     witness.remove_fresh_services()?;
     outcome
 }
 
-fn look(lab: &Lab, witness: &Witness<'_>, fault: Option<&Fault>, output: Output) -> Result<()> {
+fn look(
+    lab: &Lab,
+    witness: &Witness<'_>,
+    broken: Option<&(Fault, Targets)>,
+    output: Output,
+) -> Result<()> {
     let tables = witness.measure()?;
     let text = match output {
         Output::Json => format!("{:#}\n", stored(&tables)?),
         Output::Table => {
-            let compared = fault.map(|fault| compared(lab, witness, fault, &tables.v4));
+            let compared = broken.map(|(fault, on)| compared(lab, witness, fault, *on, &tables.v4));
             shown(&tables) + &compared.transpose()?.unwrap_or_default()
         }
     };
@@ -121,9 +127,19 @@ fn look(lab: &Lab, witness: &Witness<'_>, fault: Option<&Fault>, output: Output)
 }
 
 /// What of a table, and of the probes of the fault that is in, is not as its file expects.
-fn compared(lab: &Lab, witness: &Witness<'_>, fault: &Fault, table: &Table) -> Result<String> {
-    // Expected tables have the rows of the lab that the tests run.
-    let comparable = table.rows().eq(fault.table.rows());
+fn compared(
+    lab: &Lab,
+    witness: &Witness<'_>,
+    fault: &Fault,
+    on: Targets,
+    table: &Table,
+) -> Result<String> {
+    let stated = Targets {
+        node: fault.node,
+        peer: fault.peer,
+    };
+    // What is expected is written down for these nodes, in the lab that the tests run.
+    let comparable = on == stated && table.rows().eq(fault.table.rows());
     let differences = if comparable {
         table.differences(&fault.table)
     } else {
@@ -140,15 +156,11 @@ fn compared(lab: &Lab, witness: &Witness<'_>, fault: &Fault, table: &Table) -> R
         .map(|line| format!("  {line}\n"))
         .collect();
     let verdict = match (comparable, lines.is_empty()) {
-        (true, true) => "and everything is as its file expects",
-        (false, true) => "and its probes see what its file expects; its table is about three nodes",
-        (_, false) => "but not everything is as its file expects:",
+        (true, true) => ", and everything is as its file expects",
+        (false, true) => "; its file says nothing about these nodes",
+        (_, false) => ", but not everything is as its file expects:",
     };
-    Ok(format!(
-        "{} is in, {verdict}\n{}",
-        fault.id(),
-        lines.concat()
-    ))
+    Ok(format!("{} is in{verdict}\n{}", fault.id(), lines.concat()))
 }
 
 fn shown(tables: &Tables) -> String {

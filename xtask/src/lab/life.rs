@@ -57,5 +57,6 @@ pub(super) fn load(lab: &Lab, archive: &Path) -> Result<()> {
         "there is no file {}; `docker save -o IMAGE.tar NAME:TAG` writes one",
         archive.display()
     );
-    lab.load(archive)
+    lab.load(archive)?;
+    print(&format!("{}: loaded into every node\n", archive.display()))
 }

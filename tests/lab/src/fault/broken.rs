@@ -20,6 +20,13 @@ pub struct Record {
     pub(super) variables: Variables,
 }
 
+impl Record {
+    /// The nodes that it is about here.
+    pub const fn targets(&self) -> Targets {
+        self.variables.targets()
+    }
+}
+
 /// A fault that is in. It is healed when this goes.
 #[must_use = "the fault is healed when this is dropped"]
 pub struct Broken<'lab> {
@@ -90,7 +97,7 @@ impl Lab {
         );
         let variables = Variables::new(self, witness.roster(), node, peer)?;
         match self.broken()? {
-            Some(there) if there.fault == id && there.variables.same_targets(&variables) => {
+            Some(there) if there.fault == id && there.targets() == variables.targets() => {
                 return Ok(());
             }
             Some(there) => bail!(

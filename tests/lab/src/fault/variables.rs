@@ -104,8 +104,11 @@ impl Variables {
         })
     }
 
-    pub(super) fn same_targets(&self, other: &Self) -> bool {
-        self.node == other.node && self.peer == other.peer
+    pub(super) const fn targets(&self) -> Targets {
+        Targets {
+            node: self.node,
+            peer: self.peer,
+        }
     }
 
     pub(super) fn node(&self) -> Result<HostName> {
