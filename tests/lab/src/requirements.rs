@@ -45,11 +45,11 @@ const PROGRAMS: [(&str, &str); 25] = [
 /// Watches that the kubelets and containerds of a lab open, many times over. Debian allows 128.
 const INOTIFY_INSTANCES: u64 = 1024;
 
-/// What the hosts without nodes take, and some air.
-const MEMORY_MIB: u64 = 768;
+/// What the control plane and the internet host take, and some air.
+const MEMORY_MIB: u64 = 640;
 
-/// What each node adds: 200 MiB of images, which lie in memory, and its components and pods.
-const MEMORY_PER_NODE_MIB: u64 = 384;
+/// What each node adds, with its pods. Images are on disk, and all nodes share them.
+const MEMORY_PER_NODE_MIB: u64 = 128;
 
 /// Finds out whether a lab of this kind can run here, and returns what it is made of. The error is one sentence: what is
 /// missing and how to get it.
