@@ -60,8 +60,9 @@ fn look(lab: &Lab, witness: &Witness<'_>, fault: &Fault, watch: &mut Watch) -> R
     Ok(())
 }
 
-/// Where the time of a trial goes, kept with the logs: the whole suite has a quarter of an hour.
+/// Where the time of a trial goes: the whole suite has a quarter of an hour.
 struct Watch {
+    start: Instant,
     last: Instant,
     laps: String,
 }
@@ -69,6 +70,7 @@ struct Watch {
 impl Watch {
     fn start() -> Self {
         Self {
+            start: Instant::now(),
             last: Instant::now(),
             laps: String::new(),
         }
@@ -80,14 +82,17 @@ impl Watch {
         self.last = Instant::now();
     }
 
+    /// Beside the folders of the labs: those go when all is well, and times are of interest then.
     fn note(self, lab: &Lab, fault: &Fault) -> Result<()> {
-        let path = lab.logs().join("trials.log");
+        let path = lab.logs().with_file_name("trials.log");
         let mut file = fs::File::options()
             .create(true)
             .append(true)
             .open(&path)
             .with_context(|| format!("writing {}", path.display()))?;
-        writeln!(file, "{}{}", fault.id(), self.laps).context("writing the times of a trial")
+        let total = self.start.elapsed().as_secs_f32();
+        writeln!(file, "{total:5.1} {}{}", fault.id(), self.laps)
+            .context("writing the times of a trial")
     }
 }
 
