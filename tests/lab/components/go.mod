@@ -1,4 +1,4 @@
-// To move to another Kubernetes release, see KUBERNETES_VERSION in xtask/src/components.rs.
+// To move to another Kubernetes release, see KUBERNETES_VERSION in tests/lab/src/components/kubernetes.rs.
 module netdoctor.io/lab/components
 
 go 1.25.0
