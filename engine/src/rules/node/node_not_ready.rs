@@ -115,7 +115,8 @@ fn about_others(cx: &Context<'_>, pods: &[&Pod], finding: &mut Finding) {
     }
 }
 
-/// Services that had an endpoint on the node, apart by whether a ready one is left elsewhere.
+/// Services that select Pods of the node, apart by where they still have ready endpoints. Of a node that is silent the control
+/// plane takes them out; one that says itself that it is not Ready keeps them.
 fn lost_endpoints(cx: &Context<'_>, node: &Node, pods: &[&Pod], finding: &mut Finding) {
     let mut label_sets: BTreeSet<(&str, &Labels)> = BTreeSet::new();
     label_sets.extend(
@@ -128,7 +129,7 @@ fn lost_endpoints(cx: &Context<'_>, node: &Node, pods: &[&Pod], finding: &mut Fi
             services.insert((&service.meta.namespace, &service.meta.name), service);
         }
     }
-    let (mut dark, mut thinner): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut dark, mut thinner, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for service in services.into_values() {
         if cx
             .known(Kind::EndpointSlice, &service.meta.namespace)
@@ -136,25 +137,28 @@ fn lost_endpoints(cx: &Context<'_>, node: &Node, pods: &[&Pod], finding: &mut Fi
         {
             continue;
         }
-        let elsewhere = cx.slices_of(service).into_iter().any(|slice| {
-            slice.endpoints.iter().any(|endpoint| {
-                endpoint.ready() && endpoint.node_name.as_deref() != Some(&*node.meta.name)
-            })
-        });
-        let list = if elsewhere { &mut thinner } else { &mut dark };
+        let slices = cx.slices_of(service);
+        let ready = slices
+            .iter()
+            .flat_map(|slice| &slice.endpoints)
+            .filter(|endpoint| endpoint.ready());
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            ready.partition(|endpoint| endpoint.node_name.as_deref() == Some(&*node.meta.name));
+        let list = match (here.is_empty(), elsewhere.is_empty()) {
+            (false, _) => &mut kept,
+            (true, true) => &mut dark,
+            (true, false) => &mut thinner,
+        };
         list.push(service.meta.to_string());
     }
-    if !dark.is_empty() {
-        finding.note(format!(
-            "no ready endpoint is left for Service {}",
-            text::names(&dark)
-        ));
-    }
-    if !thinner.is_empty() {
-        finding.note(format!(
-            "fewer endpoints for Service {}",
-            text::names(&thinner)
-        ));
+    for (what, services) in [
+        ("no ready endpoint is left for", dark),
+        ("fewer endpoints for", thinner),
+        ("what runs there is still a ready endpoint of", kept),
+    ] {
+        if !services.is_empty() {
+            finding.note(format!("{what} Service {}", text::names(&services)));
+        }
     }
 }
 

@@ -70,6 +70,29 @@ fn services_without_an_endpoint_and_with_fewer_are_told_apart() {
 }
 
 #[test]
+fn endpoints_that_are_still_ready_are_not_called_lost() {
+    let reported = r#"status: "False", message: "container runtime is down", lastTransitionTime: "2026-01-01T11:00:00Z""#;
+    let ready = WEB.replace(
+        "conditions: {ready: false}}]",
+        "conditions: {ready: true}}]",
+    );
+    let ran = check(&(node("node-1", reported, "") + &ready));
+    let notes = &ran.one("NOD001").notes;
+    assert!(
+        notes.contains(
+            &"what runs there is still a ready endpoint of Service `shop/web`".to_owned()
+        ),
+        "{notes:?}"
+    );
+    assert!(
+        !notes
+            .iter()
+            .any(|note| note.contains("no ready endpoint") || note.contains("fewer")),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn cordoned_is_not_not_ready() {
     check(&node("node-1", "status: 'True'", "unschedulable: true")).none("NOD001");
 }
