@@ -27,6 +27,7 @@ pub(crate) fn check(lab: &Lab) -> Result<()> {
             headline: Headline::None("nothing is wrong".to_owned()),
             symptoms: Vec::new(),
             later: None,
+            logs: false,
         },
     )
 }

@@ -157,6 +157,7 @@ pub(crate) fn verdict(lab: &Lab, verdict: &Verdict) -> Result<()> {
     };
     let mut arguments = vec!["check", "-A", "-o", "json"];
     arguments.extend(now.iter().flat_map(|now| ["--now", now.as_str()]));
+    arguments.extend(verdict.logs.then_some("--logs"));
     patiently(|| {
         let output = lab.netdoctor(cmd::plugin(), &arguments)?;
         verdict

@@ -14,6 +14,8 @@ pub struct Verdict {
     /// By how much later it is judged, as `date -d` takes it: `2 hours` for instance. Ages decide some rules, and a test
     /// cannot wait.
     pub later: Option<String>,
+    /// Whether it may read the logs of failing containers, where some causes stand and nowhere else.
+    pub logs: bool,
 }
 
 /// The cause that `check` names.
@@ -33,6 +35,8 @@ pub(super) struct Raw {
     #[serde(default)]
     symptoms: Vec<String>,
     later: Option<String>,
+    #[serde(default)]
+    logs: bool,
 }
 
 impl TryFrom<Raw> for Verdict {
@@ -63,6 +67,7 @@ impl TryFrom<Raw> for Verdict {
             headline,
             symptoms: raw.symptoms,
             later: raw.later,
+            logs: raw.logs,
         })
     }
 }
