@@ -124,14 +124,14 @@ fn adopt(service: &Service, workload: Workload<'_>) -> Fix {
             .collect();
         map.into()
     };
-    Fix::patch(
-        FixClass::Review,
-        format!("select the Pods of {}", workload.reference()),
-        service.reference(),
-    )
-    .test("/spec/selector", as_value(&service.selector))
-    .replace("/spec/selector", as_value(&labels))
-    .command(selector_miss::set_selector(service, &pairs))
+    let title = match workload {
+        Workload::Pod(_) => format!("select {}", workload.reference()),
+        Workload::Controller(_) => format!("select the Pods of {}", workload.reference()),
+    };
+    Fix::patch(FixClass::Review, title, service.reference())
+        .test("/spec/selector", as_value(&service.selector))
+        .replace("/spec/selector", as_value(&labels))
+        .command(selector_miss::set_selector(service, &pairs))
 }
 
 /// What the workload's controller itself selects by, when that is a plain map; otherwise all labels of its pods.

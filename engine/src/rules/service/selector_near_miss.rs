@@ -4,7 +4,7 @@ use super::selector_miss::{self, Instead, Miss, Near, Verdict};
 use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix, FixClass},
-    model::{Kind, Object as _, Service},
+    model::{Kind, Object as _, Service, Workload},
     pointer,
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
 };
@@ -92,12 +92,18 @@ fn message<'a>(cx: &Context<'a>, service: &Service, near: &Near<'a>) -> String {
         instead,
         ..
     } = near;
-    let workload = cx.place_to_fix(near.workload).reference();
+    let place = cx.place_to_fix(near.workload);
+    let workload = place.reference();
+    // A Pod that nothing owns has no Pods, it is one.
+    let have = match place {
+        Workload::Pod(_) => format!("{workload} has"),
+        Workload::Controller(_) => format!("the Pods of {workload} have"),
+    };
     let subject = format!("Service `{}` selects `{key}={wanted}`", service.meta);
     match instead {
-        Instead::Value(value) => format!("{subject}, the Pods of {workload} have `{key}={value}`"),
-        Instead::Key(other) => format!("{subject}, the Pods of {workload} have `{other}={wanted}`"),
-        Instead::Nothing => format!("{subject}, the Pods of {workload} have no label `{key}`"),
+        Instead::Value(value) => format!("{subject}, {have} `{key}={value}`"),
+        Instead::Key(other) => format!("{subject}, {have} `{other}={wanted}`"),
+        Instead::Nothing => format!("{subject}, {have} no label `{key}`"),
     }
 }
 

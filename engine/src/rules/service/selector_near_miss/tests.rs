@@ -31,6 +31,17 @@ fn one_slip_is_named_and_mended() {
 }
 
 #[test]
+fn a_pod_that_nothing_owns_speaks_for_itself() {
+    let pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: frontend, namespace: shop, labels: {app: frontend}}\nspec: {containers: [{name: c, image: c}]}\n";
+    assert_eq!(
+        lint(&(service("{app: fronted}") + pod))
+            .one("SVC002")
+            .message,
+        "Service `shop/frontend` selects `app=fronted`, Pod shop/frontend has `app=frontend`"
+    );
+}
+
+#[test]
 fn case_and_separators_are_the_strongest_sign() {
     let ran = lint(
         &(service("{app: front_end}")
