@@ -1,6 +1,9 @@
 //! A node: containerd, kubelet, kube-proxy and the CNI plugins, their files and flags.
 
-use anyhow::Result;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::control_group;
@@ -17,6 +20,9 @@ use crate::tls::Authority;
 
 /// In the order in which they start.
 pub(crate) const COMPONENTS: [&str; 3] = ["containerd", "kubelet", "kube-proxy"];
+
+/// Starts containers; see `templates/runc.sh`.
+const RUNC: &str = "/etc/kubernetes/runc";
 
 /// Writes all files of a node.
 pub(crate) fn prepare(lab: &Lab, authority: &Authority, number: u8) -> Result<()> {
@@ -39,7 +45,8 @@ pub(crate) fn prepare(lab: &Lab, authority: &Authority, number: u8) -> Result<()
     for (file, text) in files(spec, number) {
         host.write(file, &text)?;
     }
-    Ok(())
+    fs::set_permissions(host.path(RUNC), Permissions::from_mode(0o755))
+        .with_context(|| format!("making {RUNC} on {name} a program"))
 }
 
 /// The files that do not hold keys.
@@ -50,12 +57,14 @@ fn files(spec: &Spec, number: u8) -> Vec<(&'static str, String)> {
     } else {
         CLUSTER_DNS.to_string()
     };
+    let group = control_group::of(&spec.name);
     let kubelet = fill(
         include_str!("../templates/kubelet.yaml"),
-        &[
-            ("cluster_dns", &dns),
-            ("control_group", &control_group::of(&spec.name)),
-        ],
+        &[("cluster_dns", &dns), ("control_group", &group)],
+    );
+    let runc = fill(
+        include_str!("../templates/runc.sh"),
+        &[("control_group", &group)],
     );
     let proxy = fill(
         include_str!("../templates/kube-proxy.yaml"),
@@ -67,9 +76,10 @@ fn files(spec: &Spec, number: u8) -> Vec<(&'static str, String)> {
     );
     let containerd = fill(
         include_str!("../templates/containerd.toml"),
-        &[("pause", image::PAUSE)],
+        &[("pause", image::PAUSE), ("runc", RUNC)],
     );
     vec![
+        (RUNC, runc),
         ("/etc/kubernetes/containerd.toml", containerd),
         ("/etc/kubernetes/kubelet.yaml", kubelet),
         ("/etc/kubernetes/kube-proxy.yaml", proxy),
