@@ -15,8 +15,8 @@ mod trace;
 mod usage;
 
 use std::env;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, BufRead, BufReader};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -120,17 +120,16 @@ fn owner() {
     };
     let _lab = Lab::owned(&small(name.to_str().unwrap())).unwrap();
     println!("\nup");
-    // Until it is killed.
-    loop {
-        thread::park();
-    }
+    // Until it is killed, or until the test that wanted to kill it has failed.
+    io::copy(&mut io::stdin(), &mut io::sink()).unwrap();
+    process::exit(1);
 }
 
 fn start_owner(test: &str, name: &str) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(OWNER, name)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
@@ -266,6 +265,30 @@ fn two_labs_do_not_see_each_other() {
     second.settle().unwrap();
     let hello = second.pod_exec("default", "web", &["/agnhost", "connect", "10.96.0.1:443"]);
     assert!(hello.unwrap().ok());
+}
+
+/// A host cannot be put back into a running lab, so `up` makes all of it anew.
+#[test]
+fn a_lab_that_lost_a_host_is_made_anew() {
+    let spec = small("life-host");
+    let Some(_turn) = turn(&spec) else { return };
+    Lab::down(&spec.name).unwrap();
+    drop(Lab::up(&spec).unwrap());
+    let maimed = Traces::of(&spec.name);
+    maimed.kill_holder(HostName::Node(1));
+    assert!(Lab::attach(&spec.name).unwrap().is_none());
+    let running = Lab::list().unwrap();
+    assert!(
+        running
+            .iter()
+            .all(|lab| lab.name != spec.name || !lab.alive)
+    );
+
+    let lab = Lab::up(&spec).unwrap();
+    assert!(lab.kubectl(&["get", "nodes"]).unwrap().ok());
+    maimed.assert_processes_gone();
+    Lab::down(&spec.name).unwrap();
+    maimed.assert_gone();
 }
 
 /// One lab for everything that leaves it as it was.

@@ -4,7 +4,7 @@
 //! /run/netdoctor-lab/NAME/lab.json     what was asked for, and where the logs are
 //!                        /guard        the process that clears up in the end: its id and its start time
 //!                        /init         the process that everything in the lab depends on, the same
-//!                        /hosts/HOST   the process that holds a host's namespaces: its id outside and inside of the lab
+//!                        /hosts/HOST   the process that holds a host's namespaces: the same, and its id inside of the lab
 //!                        /ready        the lab has been healthy once
 //!                        /lock         held while the lab is being started, stopped or repaired
 //! ```
@@ -154,13 +154,17 @@ impl RunFolder {
         process.runs(Path::new("/proc")).then_some(process)
     }
 
-    /// `None` until the host is set up.
+    /// `None` until the host is set up, and when its process is gone, whose number may be somebody else's by now.
     pub(crate) fn holder(&self, host: HostName) -> Option<Holder> {
         let text = fs::read_to_string(self.path.join("hosts").join(host.to_string())).ok()?;
-        let mut words = text.split_whitespace();
-        let outside = words.next()?.parse().ok()?;
-        let inside = words.next()?.parse().ok()?;
-        (words.next() == Some("ready")).then_some(Holder { outside, inside })
+        let [id, start, inside, "ready"] = text.split_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let process = Process::parse(&format!("{id} {start}"))?;
+        process.runs(Path::new("/proc")).then_some(Holder {
+            outside: process.id,
+            inside: inside.parse().ok()?,
+        })
     }
 }
 

@@ -63,6 +63,6 @@ esac
 mount --rbind "$data/run" /run
 mount --make-rshared /
 ip link set lo up
-echo "${stat%% *} $$ ready" >&4
+echo "${stat%% *} $(echo "${stat##*) }" | cut -d' ' -f20) $$ ready" >&4
 exec 4>&-
 exec sleep infinity

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netdoctor_lab::HostName;
+
 /// Namespaces are freed a moment after their last process.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -20,29 +22,26 @@ pub(crate) struct Traces {
     guard: u32,
     /// By id, with the start time.
     processes: BTreeMap<u32, String>,
+    /// How many of them are in a control group of the lab.
+    contained: usize,
     namespaces: BTreeSet<PathBuf>,
 }
 
 impl Traces {
     pub(crate) fn of(name: &str) -> Self {
-        let id = |file: &str| {
-            let path = format!("/run/netdoctor-lab/{name}/{file}");
-            let text = fs::read_to_string(path).unwrap_or_default();
-            text.split(' ')
-                .next()
-                .and_then(|id| id.parse().ok())
-                .unwrap_or(0)
-        };
-        let (init, guard) = (id("init"), id("guard"));
+        let (init, guard) = (id(name, "init"), id(name, "guard"));
         let group = group(name);
         let own = fs::read_link(format!("/proc/{init}/ns/pid")).ok();
         let mut processes = BTreeMap::new();
         let mut namespaces = BTreeSet::new();
+        let mut contained = 0;
         for process in ids() {
             let pid_namespace = fs::read_link(format!("/proc/{process}/ns/pid")).ok();
             // Containers have PID namespaces of their own below that of the lab.
             let groups = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap_or_default();
-            let of_lab = (own.is_some() && pid_namespace == own) || groups.contains(&group);
+            let in_group = groups.contains(&group);
+            contained += usize::from(in_group);
+            let of_lab = (own.is_some() && pid_namespace == own) || in_group;
             if !of_lab && process != guard {
                 continue;
             }
@@ -60,6 +59,7 @@ impl Traces {
             init,
             guard,
             processes,
+            contained,
             namespaces,
         }
     }
@@ -76,6 +76,15 @@ impl Traces {
         kill(self.init);
     }
 
+    /// Kills the process that holds the namespaces of this host.
+    pub(crate) fn kill_holder(&self, host: HostName) {
+        let holder = id(&self.name, &format!("hosts/{host}"));
+        kill(holder);
+        eventually("the holder is left", || {
+            start_time(holder).into_iter().collect()
+        });
+    }
+
     pub(crate) fn kill_guard(&self) {
         kill(self.guard);
     }
@@ -87,6 +96,8 @@ impl Traces {
         // Network, mounts and name of four hosts, and more for the pods.
         assert!(self.namespaces.len() > 12, "{:?}", self.namespaces);
         assert!(!groups_of(&self.name).is_empty());
+        // Containers are in the lab's group and nowhere else, or the group would go and leave theirs.
+        assert!(self.contained >= 2, "{:?}", self.processes);
     }
 
     pub(crate) fn assert_processes_gone(&self) {
@@ -193,6 +204,13 @@ fn collect(folder: &Path, files: &mut BTreeSet<PathBuf>) {
     }
 }
 
+/// The id of the process that a file of the lab's folder names first; 0 if there is none.
+fn id(lab: &str, file: &str) -> u32 {
+    let text = fs::read_to_string(format!("/run/netdoctor-lab/{lab}/{file}")).unwrap_or_default();
+    let first = text.split(' ').next();
+    first.and_then(|id| id.parse().ok()).unwrap_or(0)
+}
+
 fn ids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
@@ -238,6 +256,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 }
 
 fn kill(id: u32) {
+    // To kill(1), it means everything that was started with this test.
+    assert_ne!(id, 0);
     let status = Command::new("kill")
         .args(["-KILL", &id.to_string()])
         .status();

@@ -96,9 +96,9 @@ impl Lab {
             let record = folder.record();
             Running {
                 name: folder.name().to_owned(),
-                alive: folder.is_ready() && folder.process("init").is_some(),
                 logs: record.as_ref().map(|record| record.logs.clone()),
                 spec: record.map(|record| record.spec),
+                alive: find(folder).is_some(),
             }
         };
         Ok(RunFolder::all()?.into_iter().map(describe).collect())
@@ -191,6 +191,7 @@ fn lock(folder: &RunFolder) -> Result<(File, Option<Lab>)> {
     }
 }
 
+/// A lab that has been healthy once, and all of whose hosts are still there: one that is gone cannot be put back.
 fn find(folder: RunFolder) -> Option<Lab> {
     folder.process("init").filter(|_| folder.is_ready())?;
     let Record { spec, logs } = folder.record()?;
