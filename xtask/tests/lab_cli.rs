@@ -8,7 +8,9 @@
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{self, Command, Output};
+use std::process::{self, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use netdoctor_lab::{Spec, requirements};
 use serde_json::Value;
@@ -141,6 +143,7 @@ fn logs(lab: &Cli) {
     let error = lab.fails(1, "logs node-1 etcd");
     contains(&error, "no log of etcd on node-1");
     contains(&error, "node-1-kubelet.log");
+    contains(&lab.fails(1, "logs node-2"), "no logs of node-2");
 }
 
 fn faults(lab: &Cli) {
@@ -158,10 +161,36 @@ fn faults(lab: &Cli) {
         "node/forward-drop",
     );
 
+    contains(
+        &lab.fails(1, "break route-missing"),
+        "needs one with --overlay host-gw",
+    );
     contains(&lab.ok("heal ip-forward-off"), "is not in");
     contains(&lab.ok("heal"), "node/forward-drop: healed");
     contains(&lab.ok("heal"), "nothing is broken");
+    half_a_fault(lab);
     assert_eq!(witnessed(lab), "+");
+}
+
+/// An injection that was broken off is not taken for a fault that is in.
+fn half_a_fault(lab: &Cli) {
+    let mut command = lab.command("break kubelet-dead --node 1");
+    let mut half = command.stdout(Stdio::null()).spawn().unwrap();
+    let file = Path::new("/run/netdoctor-lab")
+        .join(&lab.name)
+        .join("broken.json");
+    while !file.exists() {
+        assert!(half.try_wait().unwrap().is_none(), "it ended at once");
+        thread::sleep(Duration::from_millis(5));
+    }
+    half.kill().unwrap();
+    half.wait().unwrap();
+    contains(&lab.ok("status"), "half-way");
+    contains(
+        &lab.fails(1, "break kubelet-dead --node 1"),
+        "heal it first",
+    );
+    contains(&lab.ok("heal"), "node/kubelet-dead: healed");
 }
 
 /// Whether a pod reaches another one on the same node.

@@ -1,7 +1,7 @@
 //! Which lab is meant.
 
 use anyhow::{Context, Result, bail};
-use netdoctor_lab::{Lab, Running};
+use netdoctor_lab::{Lab, Running, Spec};
 
 /// The running lab of this name, or the only one.
 pub(super) fn running(name: Option<&str>) -> Result<Lab> {
@@ -46,6 +46,8 @@ pub(super) fn choose(labs: &[Running], name: Option<&str>, state: State) -> Resu
     if fitting.iter().any(|lab| lab.name == name) {
         return Ok(name.to_owned());
     }
+    // Nobody is told to start what cannot be started.
+    Spec::default().named(name)?;
     let start = format!("`cargo xtask lab up --name {name}` starts it");
     if labs.iter().any(|lab| lab.name == name) {
         bail!("the lab `{name}` has died or is not ready yet; {start} anew");

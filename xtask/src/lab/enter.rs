@@ -96,14 +96,22 @@ pub(super) fn logs(
     let folder = lab
         .logs
         .with_context(|| format!("the lab `{}` has died before it had logs", lab.name))?;
+    let listed = list(&folder, host)?;
+    if let Some(host) = host {
+        ensure!(
+            !listed.is_empty(),
+            "there are no logs of {host} in the lab `{}`",
+            lab.name
+        );
+    }
     let (Some(host), Some(component)) = (host, component) else {
-        return print(&list(&folder, host)?);
+        return print(&listed);
     };
     let file = folder.join(format!("{host}-{component}.log"));
     ensure!(
         file.is_file(),
         "there is no log of {component} on {host}; there are\n{}",
-        list(&folder, Some(host))?
+        listed.trim_end()
     );
     let mut tail = Command::new("tail");
     tail.args(["-n", "+1"]);

@@ -74,7 +74,12 @@ pub(super) fn of(lab: &Lab) -> Result<String> {
         text += "  the API server does not answer\n";
     }
     if let Some(record) = lab.broken()? {
-        text += &format!("  broken  {}\n", record.fault);
+        let half = if record.complete {
+            ""
+        } else {
+            ", half-way: heal it"
+        };
+        text += &format!("  broken  {}{half}\n", record.on());
     }
     text += &format!("  logs    {}\n", lab.logs().display());
     Ok(text)

@@ -7,6 +7,7 @@ use std::process::{self, Command};
 use anyhow::{Context, Result, ensure};
 
 use crate::fnv::Fnv;
+use crate::requirements;
 
 /// One Go module of ours, and what is built from it.
 pub(super) struct Part {
@@ -40,6 +41,10 @@ impl Part {
         if let Some(folder) = self.installed(cache)? {
             return Ok(folder);
         }
+        ensure!(
+            requirements::program("go").is_some(),
+            "the components of the test lab are built with Go 1.25 or newer, and there is no `go` on PATH"
+        );
         let fingerprint = self.fingerprint()?;
         let folder = cache.join(&fingerprint);
         let unfinished = cache.join(format!("unfinished-{}-{fingerprint}", process::id()));
@@ -78,9 +83,7 @@ impl Part {
             .arg(output)
             .arg(package)
             .status()
-            .context(
-                "running go; the components of the test lab are built with Go 1.25 or newer",
-            )?;
+            .context("running go")?;
         ensure!(status.success(), "go build {package} failed ({status})");
         Ok(())
     }

@@ -17,6 +17,8 @@ use crate::witness::Witness;
 pub struct Record {
     /// `AREA/NAME`
     pub fault: String,
+    /// Whether all of it is in: an injection that was broken off has to be healed first.
+    pub complete: bool,
     pub(super) variables: Variables,
 }
 
@@ -24,6 +26,20 @@ impl Record {
     /// The nodes that it is about here.
     pub const fn targets(&self) -> Targets {
         self.variables.targets()
+    }
+
+    /// The fault and its nodes, for people.
+    pub fn on(&self) -> String {
+        let Targets { node, peer } = self.targets();
+        let option = |name: &str, number: Option<u8>| {
+            number.map_or_else(String::new, |number| format!(" --{name} {number}"))
+        };
+        format!(
+            "{}{}{}",
+            self.fault,
+            option("node", node),
+            option("peer", peer)
+        )
     }
 }
 
@@ -83,39 +99,49 @@ impl Lab {
         let id = fault.id();
         ensure!(
             fault.labs.fit(self.spec()),
-            "{id} means nothing in this lab: it needs {:?}",
+            "{id} means nothing in this lab: it needs one with {}",
             fault.labs
         );
         let witness = Witness::deploy(self)?;
         let node = fault.node.map(|own| targets.node.unwrap_or(own));
         let peer = fault.peer.map(|own| targets.peer.unwrap_or(own));
-        ensure!(node.is_none() || node != peer, "node and peer are the same");
+        if let (Some(node), Some(peer)) = (node, peer) {
+            ensure!(
+                node != peer,
+                "{id} is about two nodes, and node-{node} would be both: choose another with --peer or --node"
+            );
+        }
         ensure!(
-            (targets.node.is_none() || node.is_some())
-                && (targets.peer.is_none() || peer.is_some()),
-            "{id} does not take such a target"
+            targets.node.is_none() || node.is_some(),
+            "{id} is about no node: it takes no --node"
+        );
+        ensure!(
+            targets.peer.is_none() || peer.is_some(),
+            "{id} is not about two nodes: it takes no --peer"
         );
         let variables = Variables::new(self, witness.roster(), node, peer)?;
         match self.broken()? {
-            Some(there) if there.fault == id && there.targets() == variables.targets() => {
-                return Ok(());
-            }
-            Some(there) => bail!(
+            Some(there) if there.fault != id || there.targets() != variables.targets() => bail!(
                 "this lab is broken by {} already; heal that first",
-                there.fault
+                there.on()
             ),
+            Some(there) if there.complete => return Ok(()),
+            Some(_) => bail!("{id} was injected half-way before; heal it first"),
             None => {}
         }
         // Before anything is done, so that what breaks off half-way is healed as well.
-        self.record(&Record {
-            fault: id.clone(),
-            variables: variables.clone(),
-        })?;
+        let mut record = Record {
+            fault: id,
+            complete: false,
+            variables,
+        };
+        self.record(&record)?;
         for step in fault.inject.iter().chain(&fault.settle) {
-            step.run(self, &variables)
-                .with_context(|| format!("injecting {id}"))?;
+            step.run(self, &record.variables)
+                .with_context(|| format!("injecting {}", record.fault))?;
         }
-        Ok(())
+        record.complete = true;
+        self.record(&record)
     }
 
     /// Heals a fault. Says whether it was in.
@@ -161,7 +187,11 @@ impl Lab {
     fn record(&self, record: &Record) -> Result<()> {
         let file = self.record_file();
         let text = serde_json::to_string(record).context("writing down a fault")?;
-        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))
+        // Whole or not at all: who is killed while writing must not keep others from healing.
+        let unfinished = file.with_extension("new");
+        fs::write(&unfinished, text)
+            .and_then(|()| fs::rename(&unfinished, &file))
+            .with_context(|| format!("writing {}", file.display()))
     }
 
     fn record_file(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Reading fault files. `tests/lab/faults/README.md` says how to write one.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -69,6 +70,22 @@ impl Labs {
             && self
                 .dual_stack
                 .is_none_or(|dual_stack| dual_stack == spec.dual_stack)
+    }
+}
+
+/// As the options of `lab up`.
+impl fmt::Display for Labs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = [
+            self.overlay.map(|overlay| format!("--overlay {overlay}")),
+            self.proxy.map(|proxy| format!("--proxy {proxy}")),
+            self.dual_stack.map(|dual_stack| {
+                let without = if dual_stack { "" } else { "no " };
+                format!("{without}--dual-stack")
+            }),
+        ];
+        let options: Vec<String> = options.into_iter().flatten().collect();
+        f.write_str(&options.join(" and "))
     }
 }
 

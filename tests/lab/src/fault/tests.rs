@@ -68,6 +68,7 @@ fn a_file_is_read() {
     assert_eq!(fault.settle[0].within.as_secs(), 5);
     assert_eq!(fault.probes[0].tries, 1);
     assert!(fault.labs.fit(&Spec::default()));
+    assert_eq!(fault.labs.to_string(), "--overlay vxlan");
 }
 
 #[test]
