@@ -15,6 +15,8 @@ use crate::host::Container;
 use crate::spec::HostName;
 
 const FUNCTIONS: &str = include_str!("../../witness/probe.sh");
+/// A table runs `agnhost` a hundred times, each for a moment: threads and garbage collection are of no use to it.
+const SETTINGS: &str = "export AGNHOST=agnhost GOMAXPROCS=1 GOGC=off";
 const COUNTERS: &str = include_str!("../../witness/count.nft");
 
 /// What is said about a container that ended between the look and the entry.
@@ -91,7 +93,7 @@ impl Witness<'_> {
         let outputs = thread::scope(|scope| {
             let mut running = Vec::new();
             for (place, script) in &scripts {
-                let script = format!("AGNHOST=agnhost\n{FUNCTIONS}\n{script}wait\n");
+                let script = format!("{SETTINGS}\n{FUNCTIONS}\n{script}wait\n");
                 running.push(scope.spawn(move || self.shell(containers, place, &script)));
             }
             running
