@@ -83,6 +83,13 @@ fn a_lab_is_started_looked_at_broken_healed_and_ended() {
     let lab = Cli::new();
     contains(&lab.fails(1, "kubectl get nodes"), "is running");
 
+    let folder = Path::new("/run/netdoctor-lab").join(&lab.name);
+    let mut nowhere = lab.command("up --nodes 1");
+    let refused = nowhere.env("NETDOCTOR_LAB_LOGS", "/dev/null").output();
+    let refused = String::from_utf8(refused.unwrap().stderr).unwrap();
+    contains(&refused, "creating /dev/null/");
+    assert!(!folder.exists());
+
     let up = lab.ok("up --nodes 1");
     contains(&up, &format!("{}: --nodes 1 --overlay vxlan", lab.name));
     contains(&lab.ok("up --nodes 1"), "node-1");
@@ -93,7 +100,7 @@ fn a_lab_is_started_looked_at_broken_healed_and_ended() {
     faults(&lab);
 
     lab.ok("down");
-    assert!(!Path::new("/run/netdoctor-lab").join(&lab.name).exists());
+    assert!(!folder.exists());
     lab.ok("down");
     contains(
         &lab.fails(1, "status"),

@@ -105,22 +105,14 @@ impl Lab {
     }
 
     fn start(folder: RunFolder, spec: &Spec, components: &Components) -> Result<Self> {
-        let images = store::ready(components)?;
         let logs = logs_of(&spec.name);
-        remove_logs(&logs)?;
-        fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
-        folder.write_record(&Record {
-            spec: spec.clone(),
-            logs: logs.clone(),
+        let owner = begin(&folder, spec, &logs, components).inspect_err(|_| {
+            // The error is what there is to tell. Whatever is left all the same, the next lab of this name removes.
+            let _ = teardown::end(&folder);
         })?;
-        folder.create("hosts")?;
-        folder.create("data")?;
-        for (name, text) in SCRIPTS {
-            folder.write(name, text)?;
-        }
         let mut lab = Self {
             spec: spec.clone(),
-            owner: Some(spawn_guard(&folder, spec, &logs, components, &images)?),
+            owner: Some(owner),
             logs,
             folder,
             holders: BTreeMap::new(),
@@ -209,6 +201,23 @@ fn holders(folder: &RunFolder, spec: &Spec) -> Option<BTreeMap<HostName, Holder>
     spec.hosts()
         .map(|host| Some((host, folder.holder(host)?)))
         .collect()
+}
+
+/// Writes down what the lab is to be, and starts its first process.
+fn begin(folder: &RunFolder, spec: &Spec, logs: &Path, components: &Components) -> Result<Owner> {
+    let images = store::ready(components)?;
+    remove_logs(logs)?;
+    fs::create_dir_all(logs).with_context(|| format!("creating {}", logs.display()))?;
+    folder.write_record(&Record {
+        spec: spec.clone(),
+        logs: logs.to_owned(),
+    })?;
+    folder.create("hosts")?;
+    folder.create("data")?;
+    for (name, text) in SCRIPTS {
+        folder.write(name, text)?;
+    }
+    spawn_guard(folder, spec, logs, components, &images)
 }
 
 fn spawn_guard(
