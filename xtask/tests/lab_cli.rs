@@ -87,7 +87,7 @@ fn a_lab_is_started_looked_at_broken_healed_and_ended() {
     let mut nowhere = lab.command("up --nodes 1");
     let refused = nowhere.env("NETDOCTOR_LAB_LOGS", "/dev/null").output();
     let refused = String::from_utf8(refused.unwrap().stderr).unwrap();
-    contains(&refused, "creating /dev/null/");
+    contains(&refused, "/dev/null/cli-");
     assert!(!folder.exists());
 
     let up = lab.ok("up --nodes 1");
