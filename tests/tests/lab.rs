@@ -25,7 +25,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use netdoctor_lab::fault::{self, Fault};
-use netdoctor_lab::{Lab, Overlay, ProxyMode, Spec, requirements};
+use netdoctor_lab::{Lab, Spec, requirements};
 
 use stage::Stage;
 
@@ -68,21 +68,6 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// The kinds of lab. Each overlay, each mode of kube-proxy and both families work in one of them at least.
-fn kinds() -> [Spec; 3] {
-    let spec = |overlay, proxy, dual_stack| Spec {
-        overlay,
-        proxy,
-        dual_stack,
-        ..Spec::default()
-    };
-    [
-        spec(Overlay::Vxlan, ProxyMode::Iptables, false),
-        spec(Overlay::HostGw, ProxyMode::Nftables, true),
-        spec(Overlay::Vxlan, ProxyMode::Iptables, true),
-    ]
-}
-
 /// All trials, in an order in which every lab is started once.
 fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>> {
     let mut trials = Vec::new();
@@ -95,7 +80,7 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>> {
     }
     let (own, mut rest): (Vec<Fault>, Vec<Fault>) =
         faults.into_iter().partition(|fault| fault.labs.own);
-    for kind in kinds() {
+    for kind in fault::kinds() {
         let name = |what: &str| format!("healthy::{}::{what}", called(&kind));
         trials.push(on(stage, name("table"), &kind, healthy::table));
         trials.push(on(stage, name("check"), &kind, healthy::check));
@@ -110,11 +95,11 @@ fn trials(stage: &Arc<Stage>) -> Result<Vec<Trial>> {
     }
     ensure!(
         rest.is_empty(),
-        "no kind of lab in tests/tests/lab.rs fits {}",
+        "no kind of lab in tests/lab/src/fault/file.rs fits {}",
         rest[0].id()
     );
     for fault in own {
-        let kind = kinds().into_iter().find(|kind| fault.labs.fit(kind));
+        let kind = fault.labs.tried_in();
         trials.push(of(stage, fault, &kind.unwrap_or_default()));
     }
     Ok(trials)

@@ -25,7 +25,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 pub use broken::{Broken, Record};
 pub use check::{Headline, Verdict};
-pub use file::{Fault, Labs};
+pub use file::{Fault, Labs, kinds};
 pub use probe::{Outcome, ScenarioProbe};
 pub use step::{Action, On, Step};
 pub use variables::Targets;

@@ -1,10 +1,10 @@
 //! `faults`, `break`, `heal` and `witness`.
 
 use anyhow::{Context, Result};
-use netdoctor_lab::Lab;
 use netdoctor_lab::fault::{self, Fault, Targets};
 use netdoctor_lab::requirements;
 use netdoctor_lab::witness::{COLUMNS, Table, Tables, Witness};
+use netdoctor_lab::{Lab, Spec};
 use serde_json::{Value, json};
 
 use super::{Output, WitnessArgs, choice, print};
@@ -138,8 +138,9 @@ fn compared(
         node: fault.node,
         peer: fault.peer,
     };
-    // What is expected is written down for these nodes, in the lab that the tests run.
-    let comparable = on == stated && table.rows().eq(fault.table.rows());
+    // What is expected is written down for these nodes, in the kind of lab that the tests run.
+    let comparable =
+        on == stated && table.rows().eq(fault.table.rows()) && is_tried_in(lab.spec(), fault);
     let differences = if comparable {
         table.differences(&fault.table)
     } else {
@@ -157,10 +158,17 @@ fn compared(
         .collect();
     let verdict = match (comparable, lines.is_empty()) {
         (true, true) => ", and everything is as its file expects",
-        (false, true) => "; its file says nothing about these nodes",
+        (false, true) => "; its file says nothing about these nodes in this kind of lab",
         (_, false) => ", but not everything is as its file expects:",
     };
     Ok(format!("{} is in{verdict}\n{}", fault.id(), lines.concat()))
+}
+
+/// Modes of kube-proxy differ in what they do with a packet that leads nowhere.
+fn is_tried_in(spec: &Spec, fault: &Fault) -> bool {
+    fault.labs.tried_in().is_some_and(|kind| {
+        (kind.overlay, kind.proxy, kind.dual_stack) == (spec.overlay, spec.proxy, spec.dual_stack)
+    })
 }
 
 fn shown(tables: &Tables) -> String {

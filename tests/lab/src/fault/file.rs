@@ -62,7 +62,28 @@ pub struct Labs {
     pub own: bool,
 }
 
+/// The kinds of lab in which faults are tried. Each overlay, each mode of kube-proxy and both families work in one of them at
+/// least.
+pub fn kinds() -> [Spec; 3] {
+    let spec = |overlay, proxy, dual_stack| Spec {
+        overlay,
+        proxy,
+        dual_stack,
+        ..Spec::default()
+    };
+    [
+        spec(Overlay::Vxlan, ProxyMode::Iptables, false),
+        spec(Overlay::HostGw, ProxyMode::Nftables, true),
+        spec(Overlay::Vxlan, ProxyMode::Iptables, true),
+    ]
+}
+
 impl Labs {
+    /// The kind of lab in which the tests try it, and for which its table is written.
+    pub fn tried_in(&self) -> Option<Spec> {
+        kinds().into_iter().find(|kind| self.fit(kind))
+    }
+
     /// Whether it means something in a lab like this.
     pub fn fit(&self, spec: &Spec) -> bool {
         self.overlay.is_none_or(|overlay| overlay == spec.overlay)
