@@ -1,0 +1,1 @@
+//! The admission webhook behind `kubectl apply`: the rules of `kubectl netdoctor` over a cached snapshot.

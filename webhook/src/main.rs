@@ -1,0 +1,3 @@
+//! `netdoctor-webhook`
+
+fn main() {}
