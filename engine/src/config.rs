@@ -14,7 +14,7 @@ use crate::{
     model::{Meta, Text},
     rule::{Rule, Severity},
 };
-use globset::GlobMatcher;
+pub use globset::GlobMatcher;
 use std::collections::BTreeMap;
 
 /// Configuration of a run.

@@ -1,1 +1,4 @@
 //! The admission webhook behind `kubectl apply`: the rules of `kubectl netdoctor` over a cached snapshot.
+
+pub mod admit;
+pub mod policy;
