@@ -1,4 +1,5 @@
 //! The admission webhook behind `kubectl apply`: the rules of `kubectl netdoctor` over a cached snapshot.
 
 pub mod admit;
+pub mod cache;
 pub mod policy;
