@@ -2,4 +2,5 @@
 
 pub mod admit;
 pub mod cache;
+pub mod metrics;
 pub mod policy;
