@@ -13,7 +13,7 @@ use crate::{
     model::{Controller, Kind, Meta, Object, Workload, decode::Any},
     rule::Surface,
     selector::LabelSelector,
-    snapshot::{Absence, Snapshot, Source, Stored},
+    snapshot::{Absence, Slice, Snapshot, Source, Stored},
 };
 use jiff::Timestamp;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
@@ -104,7 +104,10 @@ impl<'a> Context<'a> {
         self.change.new.and_then(T::of)
     }
 
-    fn overlaid<T: Stored>(&self, items: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
+    fn overlaid<T: Stored>(
+        &self,
+        items: Slice<'a, T>,
+    ) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
         let any = self.change.old.is_some() || self.change.new.is_some();
         items
             .iter()

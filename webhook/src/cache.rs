@@ -9,6 +9,10 @@
 //!
 //! A request takes one [`View`] and keeps it until it is answered; what arrives meanwhile goes into the next one.
 
+mod kinds;
+
+pub use kinds::kinds;
+
 use crate::admit::Synced;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
