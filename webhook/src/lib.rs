@@ -2,5 +2,10 @@
 
 pub mod admit;
 pub mod cache;
+pub mod duration;
+pub mod health;
+pub mod logging;
 pub mod metrics;
 pub mod policy;
+pub mod server;
+pub mod tls;

@@ -24,6 +24,16 @@ const DURATIONS: [f64; 16] = [
     5.0, 10.0,
 ];
 
+/// Every reason to let something through unjudged.
+const FAIL_OPEN: [FailOpen; 6] = [
+    FailOpen::Panic,
+    FailOpen::UnsyncedCache,
+    FailOpen::StaleCache,
+    FailOpen::UnknownKind,
+    FailOpen::Deadline,
+    FailOpen::Shed,
+];
+
 /// Which of the two webhooks is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Webhook {
@@ -78,6 +88,19 @@ pub enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
+    const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Closed,
+        Self::CertificateRefused,
+        Self::Alert,
+        Self::Incompatible,
+        Self::NotTls,
+        Self::ClientCertificate,
+        Self::NoCertificate,
+        Self::ConnectionLimit,
+        Self::Other,
+    ];
+
     /// Value of the `reason` label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -187,7 +210,24 @@ impl Metrics {
         metrics.register_admission();
         metrics.register_operation();
         metrics.configuration_valid.set(1);
+        metrics.begin_at_zero();
         metrics
+    }
+
+    /// A series that begins with its first event has no increase that an alert could see.
+    fn begin_at_zero(&self) {
+        for reason in FAIL_OPEN.map(FailOpen::as_str) {
+            drop(self.fail_open.get_or_create(&ReasonLabel { reason }));
+        }
+        for reason in HandshakeFailure::ALL.map(HandshakeFailure::as_str) {
+            drop(
+                self.handshake_failures
+                    .get_or_create(&ReasonLabel { reason }),
+            );
+        }
+        for webhook in [Webhook::Validate, Webhook::Mutate].map(Webhook::as_str) {
+            drop(self.durations.get_or_create(&WebhookLabel { webhook }));
+        }
     }
 
     #[rustfmt::skip]
@@ -224,7 +264,7 @@ impl Metrics {
             200
         };
         self.count(
-            RequestLabels {
+            &RequestLabels {
                 webhook: webhook.as_str(),
                 operation: decision.operation.as_str(),
                 kind: decision.kind.map_or("other", Kind::name),
@@ -260,7 +300,7 @@ impl Metrics {
     /// Counts a request that was answered with an HTTP error, so that `failurePolicy` decides.
     pub fn refused(&self, webhook: Webhook, code: u16, took: Duration) {
         self.count(
-            RequestLabels {
+            &RequestLabels {
                 webhook: webhook.as_str(),
                 operation: "OTHER",
                 kind: "other",
@@ -272,12 +312,12 @@ impl Metrics {
         );
     }
 
-    fn count(&self, labels: RequestLabels, took: Duration) {
+    fn count(&self, labels: &RequestLabels, took: Duration) {
         let webhook = labels.webhook;
         self.durations
             .get_or_create(&WebhookLabel { webhook })
             .observe(took.as_secs_f64());
-        self.requests.get_or_create(&labels).inc();
+        self.requests.get_or_create(labels).inc();
     }
 
     /// Counts a review as in flight until the guard is dropped.
