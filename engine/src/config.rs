@@ -30,6 +30,19 @@ pub struct Config {
     pub allow: Vec<Allow>,
     /// Namespaces whose objects are not judged.
     pub exclude_namespaces: Vec<GlobMatcher>,
+    /// Whether annotations may accept findings.
+    pub annotations: Annotations,
+}
+
+/// Whether `netdoctor.io/allow-CODE` on an object counts. Whoever writes the object writes the annotation, so a webhook
+/// may be told to ignore it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Annotations {
+    /// It does.
+    #[default]
+    Honoured,
+    /// It does not, and a finding that it would have accepted says so.
+    Ignored,
 }
 
 /// What the configuration says about one rule.

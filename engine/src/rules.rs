@@ -13,7 +13,7 @@ mod node;
 mod policy;
 mod probe;
 mod proxy;
-mod service;
+pub(crate) mod service;
 mod text;
 mod tls;
 mod workload;
@@ -48,3 +48,6 @@ pub fn find(code_or_name: &str) -> Option<&'static Rule> {
         .copied()
         .find(|rule| rule.code == code || rule.name == code_or_name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 mod change;
 
-pub use change::{judged_kinds, run_for};
+pub use change::{Judgement, judge, judged_kinds, run_for};
 
 use crate::{
     config::{Config, Level},
@@ -330,6 +330,9 @@ impl<'c, 'a> Runner<'c, 'a> {
         }
         for mut finding in report.findings {
             finding.seal();
+            if self.context.surface == Surface::Admit {
+                finding.actions = rule.actions(finding.case, finding.severity);
+            }
             if let Some(Level::On(severity)) =
                 self.context.config.level(rule, &finding.subject.namespace)
             {
@@ -358,9 +361,7 @@ impl<'c, 'a> Runner<'c, 'a> {
                 }
             }
         }
-        let read = |pointer: &str| {
-            pointer.is_empty() || rule.reads.iter().any(|pattern| touches(pointer, pattern))
-        };
+        let read = |pointer: &str| pointer.is_empty() || rule.reads_at(pointer);
         let problem = meta
             .problems
             .iter()
@@ -486,31 +487,4 @@ pub(crate) fn top_level_workloads<'a>(context: &Context<'a>) -> Vec<Workload<'a>
         }
     }
     workloads
-}
-
-/// Whether a problem at `pointer` lies on the way to, at, or below what `pattern` names.
-fn touches(pointer: &str, pattern: &str) -> bool {
-    let mut wanted = pattern.split('/').skip(1);
-    for token in pointer.split('/').skip(1) {
-        match wanted.next() {
-            None => return true,
-            Some(expected) if expected == "*" || expected == token => {}
-            Some(_) => return false,
-        }
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_problem_counts_on_the_way_to_a_field_and_below_it() {
-        assert!(touches("/spec/ports/0/port", "/spec/ports/*/port"));
-        assert!(touches("/spec/ports", "/spec/ports/*/port"));
-        assert!(touches("/spec/ports/0/port/x", "/spec/ports/*/port"));
-        assert!(!touches("/spec/ports/0/name", "/spec/ports/*/port"));
-        assert!(!touches("/status", "/spec/ports/*/port"));
-    }
 }

@@ -1,6 +1,6 @@
 //! What somebody has accepted.
 
-use super::{Config, names_rule};
+use super::{Annotations, Config, names_rule};
 use crate::{
     context::Context,
     finding::Finding,
@@ -128,12 +128,12 @@ impl Config {
         context: &Context<'_>,
     ) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
         let mut ledger = Ledger::default();
-        let annotated = annotated_objects(context);
+        let annotated = annotated_objects(&findings, context);
         let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
         for finding in findings {
             let by = self
                 .by_entry(&finding, context.now, &mut ledger)
-                .or_else(|| by_annotation(&finding, &annotated, context, &mut ledger));
+                .or_else(|| self.by_annotation(&finding, &annotated, context, &mut ledger));
             match by {
                 None => kept.push(finding),
                 Some((by, reason, until)) => suppressed.push(Suppressed {
@@ -184,7 +184,9 @@ impl Config {
         context: &Context<'_>,
         ledger: &mut Ledger,
     ) {
-        for entry in &self.allow {
+        // Only a run over everything shows that an allow is of no use.
+        let everything = !context.is_change();
+        for entry in self.allow.iter().filter(|_| everything) {
             let text = entry.describe();
             match rules::find(&entry.code) {
                 None => drop(
@@ -212,7 +214,8 @@ impl Config {
                             .insert(format!("{text}: there is no such rule")),
                     ),
                     Some(rule)
-                        if rule.runs_on(context.surface)
+                        if everything
+                            && rule.runs_on(context.surface)
                             && self.selects(rule)
                             && !ledger.used.contains(&used_key(object, &annotation)) =>
                     {
@@ -233,63 +236,88 @@ fn used_key(object: &ObjectRef, annotation: &Annotation<'_>) -> String {
     )
 }
 
-fn annotated_objects<'a>(context: &Context<'a>) -> BTreeMap<ObjectRef, &'a Meta> {
+/// Objects that carry an allow: all of them, or, when one change is judged, those that the findings are about.
+fn annotated_objects<'a>(
+    findings: &[Finding],
+    context: &Context<'a>,
+) -> BTreeMap<ObjectRef, &'a Meta> {
+    let allows = |meta: &Meta| {
+        let mut keys = meta.annotations.iter().map(|(key, _)| key);
+        keys.any(|key| key.starts_with("netdoctor.io/allow-"))
+    };
     let mut found = BTreeMap::new();
-    context.snapshot.each_meta(&mut |reference, meta| {
-        if meta
-            .annotations
-            .iter()
-            .any(|(key, _)| key.starts_with("netdoctor.io/allow-"))
-        {
-            found.insert(reference(), meta);
+    if !context.is_change() {
+        context.snapshot.each_meta(&mut |reference, meta| {
+            if allows(meta) {
+                found.insert(reference(), meta);
+            }
+        });
+        return found;
+    }
+    let subjects = findings.iter().map(|finding| &finding.subject);
+    let owners = subjects
+        .clone()
+        .filter_map(|subject| context.owner_of(subject));
+    let incoming = context.incoming().map(crate::model::decode::Any::reference);
+    let concerned: BTreeSet<ObjectRef> = subjects.cloned().chain(owners).chain(incoming).collect();
+    for object in concerned {
+        if let Some(meta) = context.meta_of(&object).filter(|meta| allows(meta)) {
+            found.insert(object, meta);
         }
-    });
+    }
     found
 }
 
-/// An annotation on the subject, or on the workload that owns the subject.
-fn by_annotation(
-    finding: &Finding,
-    annotated: &BTreeMap<ObjectRef, &Meta>,
-    context: &Context<'_>,
-    ledger: &mut Ledger,
-) -> Option<(&'static str, Option<Text>, Option<Text>)> {
-    if annotated.is_empty() {
-        return None;
-    }
-    let own = annotated
-        .get_key_value(&finding.subject)
-        .map(|(object, meta)| (object.clone(), *meta));
-    let owner = context.owner_of(&finding.subject).and_then(|owner| {
-        annotated
-            .get_key_value(&owner)
-            .map(|(object, meta)| (object.clone(), *meta))
-    });
-    for (object, meta) in own.into_iter().chain(owner) {
-        for annotation in annotations(meta) {
-            let case = annotation
-                .case
-                .is_none_or(|case| finding.case == Some(case));
-            if !names_rule(annotation.code, finding.rule) || !case {
-                continue;
-            }
-            ledger.used.insert(used_key(&object, &annotation));
-            let text = format!("annotation allow-{} on {object}", annotation.code);
-            if annotation.reason.is_empty() {
-                ledger
-                    .warnings
-                    .insert(format!("{text} gives no reason and is ignored"));
-            } else if expired(annotation.until, context.now) {
-                let until = annotation
-                    .until
-                    .map(|date| date.to_string())
-                    .unwrap_or_default();
-                ledger.warnings.insert(format!("{text} expired on {until}"));
-            } else {
-                let until = annotation.until.map(|date| date.to_string().into());
-                return Some(("annotation", Some(annotation.reason.into()), until));
+impl Config {
+    /// An annotation on the subject, or on the workload that owns the subject.
+    fn by_annotation(
+        &self,
+        finding: &Finding,
+        annotated: &BTreeMap<ObjectRef, &Meta>,
+        context: &Context<'_>,
+        ledger: &mut Ledger,
+    ) -> Option<(&'static str, Option<Text>, Option<Text>)> {
+        if annotated.is_empty() {
+            return None;
+        }
+        let own = annotated
+            .get_key_value(&finding.subject)
+            .map(|(object, meta)| (object.clone(), *meta));
+        let owner = context.owner_of(&finding.subject).and_then(|owner| {
+            annotated
+                .get_key_value(&owner)
+                .map(|(object, meta)| (object.clone(), *meta))
+        });
+        for (object, meta) in own.into_iter().chain(owner) {
+            for annotation in annotations(meta) {
+                let case = annotation
+                    .case
+                    .is_none_or(|case| finding.case == Some(case));
+                if !names_rule(annotation.code, finding.rule) || !case {
+                    continue;
+                }
+                ledger.used.insert(used_key(&object, &annotation));
+                let text = format!("annotation allow-{} on {object}", annotation.code);
+                if self.annotations == Annotations::Ignored {
+                    ledger
+                        .warnings
+                        .insert(format!("{text} does not count here"));
+                } else if annotation.reason.is_empty() {
+                    ledger
+                        .warnings
+                        .insert(format!("{text} gives no reason and is ignored"));
+                } else if expired(annotation.until, context.now) {
+                    let until = annotation
+                        .until
+                        .map(|date| date.to_string())
+                        .unwrap_or_default();
+                    ledger.warnings.insert(format!("{text} expired on {until}"));
+                } else {
+                    let until = annotation.until.map(|date| date.to_string().into());
+                    return Some(("annotation", Some(annotation.reason.into()), until));
+                }
             }
         }
+        None
     }
-    None
 }

@@ -13,13 +13,17 @@ use crate::{
 impl<'a> Context<'a> {
     /// Slices of a Service, of every address family and manager.
     pub fn slices_of(&self, service: &Service) -> Vec<&'a EndpointSlice> {
-        let positions = self
-            .snapshot
-            .index
-            .slices_of(&service.meta.namespace, &service.meta.name);
-        positions
+        let (namespace, name) = (&service.meta.namespace, &*service.meta.name);
+        let positions = self.snapshot.index.slices_of(namespace, name);
+        let stored = positions
             .iter()
-            .filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at))
+            .filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at));
+        let extra = self.extra::<EndpointSlice>().filter(|slice| {
+            slice.meta.namespace == *namespace && slice.service_name() == Some(name)
+        });
+        stored
+            .filter(|slice| !self.hidden(*slice))
+            .chain(extra)
             .collect()
     }
 
@@ -219,25 +223,8 @@ impl<'a> Context<'a> {
 
     /// The topmost controller of the pod or controller that a reference names.
     pub(crate) fn owner_of(&self, reference: &ObjectRef) -> Option<ObjectRef> {
-        let meta = if &*reference.kind == Kind::Pod.name() {
-            self.snapshot
-                .objects
-                .pods
-                .named(&reference.namespace, &reference.name)
-                .first()
-                .map(|pod| &pod.meta)
-        } else {
-            let named = self
-                .snapshot
-                .objects
-                .controllers
-                .named(&reference.namespace, &reference.name);
-            named
-                .iter()
-                .find(|c| c.reference().same_object(reference))
-                .map(|c| &c.meta)
-        };
-        self.top_owner(meta?).map(Object::reference)
+        self.top_owner(self.meta_of(reference)?)
+            .map(Object::reference)
     }
 
     /// No controller that is here owns it.

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, Reporter},
     finding::{Fix, FixClass},
     model::{Kind, Namespace, Object as _, PodSpec, Service, Workload},
-    rule::{Action, Check, Confidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Rule, Severity},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -15,6 +15,7 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Warning),
     lint: Some(Severity::Warning),
     admit: Some(Action::Warn),
+    admit_cases: &[("no-cluster-name", Actions::both(Action::Warn))],
     confidence: Confidence::Likely,
     wants: &[Kind::Service, Kind::ConfigMap, Kind::Namespace],
     cases: &[("no-cluster-name", Severity::Info)],
