@@ -2,8 +2,10 @@
 
 pub mod admit;
 pub mod cache;
+pub mod clock;
 pub mod duration;
 pub mod health;
+pub mod lease;
 pub mod logging;
 pub mod metrics;
 pub mod policy;

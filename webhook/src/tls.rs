@@ -9,15 +9,22 @@
 //! A new certificate is for new connections; open ones finish with what they have. What cannot be used never replaces
 //! what can.
 
+pub mod authority;
 mod callers;
+mod cluster;
 mod facts;
 mod files;
+mod managed;
 mod pair;
+pub mod rotation;
+pub mod secret;
 mod serving;
 
 pub use callers::{Callers, CallersError};
+pub use cluster::{ClusterError, FIELD_MANAGER, Hook, HookKind, Place};
 pub use facts::CertificateFacts;
 pub use files::{FileError, FileMode, Polled};
+pub use managed::{ManagedError, SelfManaged};
 pub use pair::{Pair, PairError};
 pub use serving::Serving;
 
