@@ -133,9 +133,9 @@ impl Builder {
         });
     }
 
-    /// Number of objects of a kind.
-    pub fn count(&self, kind: Kind) -> usize {
-        self.objects.count(kind)
+    /// Number of objects of each kind that there is an object of.
+    pub fn counts(&self) -> BTreeMap<Kind, usize> {
+        self.objects.counts()
     }
 
     /// The pods so far.
@@ -169,30 +169,47 @@ impl Builder {
         self.stated = stated;
     }
 
-    /// Sorts, indexes and detects facts.
-    pub fn seal(mut self) -> Snapshot {
-        self.snapshot()
-    }
-
-    /// What has been collected so far, sealed; the builder goes on. The snapshot shares every object with the builder,
-    /// and every index with the previous snapshot whose objects are the same.
-    pub fn snapshot(&mut self) -> Snapshot {
+    /// A second builder with the same contents, which costs next to nothing: what one of them changes from now on the
+    /// other does not see. To seal one while the other goes on.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        // Sorted here, so that the next fork finds it done.
         self.objects.seal();
-        self.makers.sort_by_cached_key(Maker::reference);
         self.interner.purge();
-        let index = Index::new(&self.objects);
-        let mut snapshot = Snapshot {
+        Self {
             objects: self.objects.clone(),
             coverage: self.coverage.clone(),
             source: self.source,
             files: self.files.clone(),
             makers: self.makers.clone(),
+            interner: intern::Interner::default(),
+            stated: self.stated.clone(),
+            scope: self.scope.clone(),
+        }
+    }
+
+    /// Sorts, indexes and detects facts.
+    pub fn seal(self) -> Snapshot {
+        self.seal_after(&Snapshot::default())
+    }
+
+    /// As [`Builder::seal`], sharing the indexes of an earlier snapshot whose objects are the same.
+    pub fn seal_after(mut self, earlier: &Snapshot) -> Snapshot {
+        self.objects.seal();
+        self.makers.sort_by_cached_key(Maker::reference);
+        let index = Index::after(&self.objects, earlier);
+        let mut snapshot = Snapshot {
+            objects: self.objects,
+            coverage: self.coverage,
+            source: self.source,
+            files: self.files,
+            makers: self.makers,
             facts: Facts::default(),
             index,
-            scope: self.scope.clone(),
+            scope: self.scope,
             stated: self.stated.clone(),
         };
-        snapshot.facts = Facts::detect(&snapshot, self.stated.clone());
+        snapshot.facts = Facts::detect(&snapshot, self.stated);
         snapshot
     }
 }
@@ -341,7 +358,7 @@ mod tests {
         let with_status = r#""spec": {"replicas": 2}, "status": {"readyReplicas": 1}"#;
         let mut put = |second, fields: &str| {
             let difference = builder.replace(at(second, deployment("web", fields)));
-            let snapshot = builder.snapshot();
+            let snapshot = builder.fork().seal();
             let [web] = snapshot.objects.controllers.iter().collect::<Vec<_>>()[..] else {
                 panic!("one Deployment, not {}", snapshot.objects.len())
             };
@@ -359,12 +376,12 @@ mod tests {
         for name in ["a", "b", "c"] {
             builder.insert(deployment(name, r#""spec": {}"#));
         }
-        let before = builder.snapshot();
+        let before = builder.fork().seal();
         assert!(builder.remove(Kind::Deployment, "shop", "b"));
         assert!(!builder.remove(Kind::Deployment, "shop", "b"));
         assert!(!builder.remove(Kind::StatefulSet, "shop", "a"));
         builder.replace(deployment("d", r#""spec": {}"#));
-        let after = builder.snapshot();
+        let after = builder.fork().seal();
         let names = |snapshot: &Snapshot| -> String {
             let controllers = snapshot.objects.controllers.in_namespace("shop");
             controllers.iter().map(|c| &*c.meta.name).collect()
@@ -385,7 +402,7 @@ mod tests {
             );
             builder.replace(deployment("web", &template));
             if round % 100 == 0 {
-                builder.snapshot();
+                builder.fork().seal();
             }
         }
         assert!(builder.interner.len() < 2_500, "{}", builder.interner.len());

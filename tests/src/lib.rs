@@ -21,6 +21,7 @@
 //! `NETDOCTOR_TEST_KUBECONFIG`. With `CI` set it fails instead.
 
 mod apiserver;
+mod client;
 pub mod cmd;
 mod janitor;
 mod kubeconfig;
@@ -30,6 +31,7 @@ mod runtime;
 mod tls;
 
 pub use apiserver::{ApiServer, Namespace, Rules, Spec};
+pub use client::client;
 pub use proxy::{Fault, FaultProxy, Rule};
 
 /// The test lab. So far: where its Kubernetes components are.

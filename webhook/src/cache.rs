@@ -2,33 +2,47 @@
 //!
 //! ```text
 //!  API server --list, pages--> bytes --decode--> views --+
-//!             --watch, lines-> bytes --decode--> views --+--> Builder --seal, at most every so often--> Arc<View>
-//!             --/apis--------> which kinds there are ----+                                                 |
-//!                                                                              requests --Cache::current()-+
+//!             --watch, lines-> bytes --decode--> views --+--> Builder --fork, seal--> Arc<View>
+//!             --/apis/GROUP--> which kinds there are ----+    at most every so often      |
+//!                                                                  requests --Cache::current()
 //! ```
 //!
-//! A request takes one [`View`] and keeps it until it is answered; what arrives meanwhile goes into the next one.
+//! A request takes one [`View`] and keeps it until it is answered; what arrives meanwhile goes into the next one. Objects
+//! and indexes that did not change are shared between views.
 
+mod build;
 mod kinds;
+mod object;
+mod request;
+mod resource;
+mod shared;
+mod watch;
 
 pub use kinds::kinds;
 
-use crate::admit::Synced;
-use arc_swap::ArcSwap;
+use crate::{admit::Synced, metrics::Metrics};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use netdoctor_engine::{
     facts::StatedFacts,
     model::{Kind, ObjectRef},
     snapshot::Snapshot,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use shared::{Progress, Shared};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::task::AbortHandle;
 
 /// How to watch.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Objects per page of a list.
+    /// Objects per page of a list; a tenth of it for kinds whose objects are large.
     pub page_size: usize,
-    /// A kind whose watch has been silent for longer is stale. The API server sends a bookmark about once a minute.
+    /// A kind about which the API server has said nothing for longer is stale. It sends a bookmark every minute.
     pub stale_after: Duration,
     /// The least time between two views.
     pub debounce: Duration,
@@ -50,6 +64,15 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn page_size(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::ConfigMap | Kind::CustomResourceDefinition => (self.page_size / 10).max(1),
+            _ => self.page_size.max(1),
+        }
+    }
+}
+
 /// One consistent state of the cluster.
 #[derive(Debug, Default)]
 pub struct View {
@@ -58,37 +81,206 @@ pub struct View {
     /// How fresh each watched kind is. Kinds that may not be read or are not installed are absent: the snapshot's
     /// coverage says so.
     pub synced: Synced,
+    /// How long it took to make.
+    pub took: Duration,
 }
 
 impl View {
-    /// When what an object declares (everything but its status) was last changed, as far as anybody can know: seen by a
-    /// watch, or written down in `managedFields`. `None` when there is no such object here.
-    pub fn changed(&self, _object: &ObjectRef) -> Option<Timestamp> {
-        None
+    /// When what an object declares (everything but its status) was last changed: as a watch saw it, or for objects that
+    /// were there before the watch, as the API server noted it in `managedFields`. `None` when there is no such object.
+    pub fn changed(&self, object: &ObjectRef) -> Option<Timestamp> {
+        self.snapshot.meta(object)?.changed
     }
 }
 
-/// The cache.
+/// How a watched kind is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Listed, and the watch is alive.
+    Fresh,
+    /// Listed, but the watch has been silent for too long.
+    Stale,
+    /// Not listed yet.
+    Never,
+    /// The right to list or watch it is missing.
+    Forbidden,
+    /// The API server does not have it: a custom resource that is not installed.
+    Absent,
+}
+
+impl State {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Never => "never",
+            Self::Forbidden => "forbidden",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// What is known about the watch of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// The kind.
+    pub kind: Kind,
+    /// How it is doing.
+    pub state: State,
+    /// When the API server was last heard about it.
+    pub heard: Option<Timestamp>,
+    /// How many objects the newest view holds.
+    pub objects: usize,
+}
+
+/// The cache. Its watches end when it is dropped.
 pub struct Cache {
-    view: ArcSwap<View>,
+    shared: Arc<Shared>,
+    watches: Mutex<BTreeMap<Kind, AbortHandle>>,
+    builder: AbortHandle,
 }
 
 impl Cache {
     /// Begins to watch. Returns at once: until the first lists have arrived every kind is `Never` synced.
-    #[allow(clippy::unused_async, reason = "the watches follow")]
-    pub async fn start(_client: kube::Client, _kinds: BTreeSet<Kind>, _options: Options) -> Self {
-        Self::still(View::default())
+    #[allow(
+        clippy::unused_async,
+        reason = "what it starts needs the runtime that an async caller has"
+    )]
+    pub async fn start(client: kube::Client, kinds: BTreeSet<Kind>, options: Options) -> Self {
+        let shared = Arc::new(Shared::new(client, options));
+        let builder = {
+            let shared = Arc::clone(&shared);
+            supervised("views", move || build::keep(Arc::clone(&shared)))
+        };
+        let cache = Self {
+            shared,
+            watches: Mutex::default(),
+            builder,
+        };
+        cache.watch(kinds);
+        cache
     }
 
-    /// A cache that holds one view for ever.
-    pub fn still(view: View) -> Self {
-        Self {
-            view: ArcSwap::from_pointee(view),
+    /// Watches exactly these kinds from now on: what is no longer needed is forgotten, and what is new is listed.
+    pub fn watch(&self, kinds: BTreeSet<Kind>) {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.shared.kept();
+        watches.retain(|kind, watch| {
+            let wanted = kinds.contains(kind);
+            if !wanted {
+                watch.abort();
+                kept.kinds.remove(kind);
+                kept.builder.forget(*kind, "", None);
+            }
+            wanted
+        });
+        for kind in kinds {
+            if watches.contains_key(&kind) {
+                continue;
+            }
+            kept.kinds.insert(kind, Progress::default());
+            let shared = Arc::clone(&self.shared);
+            let watch = supervised(kind.plural(), move || {
+                watch::keep(Arc::clone(&shared), kind)
+            });
+            watches.insert(kind, watch);
         }
+        drop(kept);
+        self.shared.dirty.notify_one();
+    }
+
+    /// Other facts about the cluster than before.
+    pub fn state(&self, facts: StatedFacts) {
+        self.shared.kept().builder.state(facts);
+        self.shared.dirty.notify_one();
     }
 
     /// The newest view.
     pub fn current(&self) -> Arc<View> {
-        self.view.load_full()
+        self.shared.view.load_full()
     }
+
+    /// Counts views: whoever waits for it to change gets the next one. Several may pass unseen.
+    pub fn views(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.views.subscribe()
+    }
+
+    /// Waits until every kind has been listed or refused, and the view says so.
+    pub async fn settled(&self) {
+        let mut views = self.views();
+        while !(self.shared.settled()
+            && self
+                .current()
+                .synced
+                .0
+                .values()
+                .all(|f| *f != crate::admit::Freshness::Never))
+        {
+            // The sender lives as long as the cache.
+            let _ = views.changed().await;
+        }
+    }
+
+    /// How every watched kind is doing.
+    pub fn statuses(&self) -> Vec<Status> {
+        let states = self.shared.states();
+        let view = self.current();
+        let kept = self.shared.kept();
+        let statuses = states.into_iter().map(|(kind, state)| Status {
+            kind,
+            state,
+            heard: kept
+                .kinds
+                .get(&kind)
+                .and_then(|progress| Some(progress.heard?.at)),
+            objects: view
+                .snapshot
+                .coverage
+                .get(&kind)
+                .map_or(0, |coverage| coverage.count),
+        });
+        statuses.collect()
+    }
+
+    /// Brings the gauges of the caches up to date.
+    pub fn measure(&self, metrics: &Metrics) {
+        for status in self.statuses() {
+            metrics.cache_synced(status.kind, status.state == State::Fresh);
+            metrics.cache_objects(status.kind, status.objects);
+            if let Some(heard) = status.heard {
+                metrics.cache_heard(status.kind, heard);
+            }
+        }
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.builder.abort();
+        let watches = self
+            .watches
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        watches.values().for_each(AbortHandle::abort);
+    }
+}
+
+/// Runs a task that never ends by itself, and again should it panic.
+fn supervised<F>(what: &'static str, mut task: impl FnMut() -> F + Send + 'static) -> AbortHandle
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let task = async move {
+        loop {
+            let ended = AssertUnwindSafe(task()).catch_unwind().await;
+            tracing::error!(
+                what,
+                panicked = ended.is_err(),
+                "a task of the cache ended; it begins again"
+            );
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    };
+    tokio::spawn(task).abort_handle()
 }

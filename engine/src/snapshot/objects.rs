@@ -4,9 +4,10 @@ use super::{Store, Stored};
 use crate::model::{
     Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
     CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute,
-    Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object, ObjectRef, OpaquePolicy, Order, Pod,
-    Secret, Service, ServiceCidr, WebhookConfiguration, decode::Any,
+    Issuer, Kind, Meta, Namespace, NetworkPolicy, Node, Object, ObjectRef, OpaquePolicy, Order,
+    Pod, Secret, Service, ServiceCidr, WebhookConfiguration, decode::Any,
 };
+use std::collections::BTreeMap;
 
 /// How an object differs from the one in whose place it was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,9 +63,13 @@ macro_rules! objects {
                 before - self.len()
             }
 
-            /// Number of objects of a kind.
-            pub(super) fn count(&self, kind: Kind) -> usize {
-                0 $(+ self.$field.iter().filter(|object| object.kind() == kind).count())*
+            /// Number of objects of each kind.
+            pub(super) fn counts(&self) -> BTreeMap<Kind, usize> {
+                let mut counts = BTreeMap::new();
+                $(for object in &self.$field {
+                    *counts.entry(object.kind()).or_default() += 1;
+                })*
+                counts
             }
 
             /// Number of objects.

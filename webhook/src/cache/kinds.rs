@@ -36,7 +36,10 @@ mod tests {
         let wanting = RULES
             .iter()
             .any(|rule| rule.admit.is_some() && rule.kinds().contains(&Kind::Secret));
-        assert!(wanting, "no rule asks for them any more: nothing is tested here");
+        assert!(
+            wanting,
+            "no rule asks for them any more: nothing is tested here"
+        );
         assert!(!kinds(&RULES, &Config::default()).contains(&Kind::Secret));
     }
 
