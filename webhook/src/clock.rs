@@ -3,7 +3,7 @@
 //! Callers check our certificates with *their* clock, so the one that counts is the API server's: every answer of it
 //! carries a `Date`. Where this machine's clock is wrong, certificates are right all the same.
 
-use axum::http::{HeaderMap, header::DATE};
+use axum::http::{HeaderMap, Response, header::DATE};
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use std::{
     fmt,
@@ -13,6 +13,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tower::util::MapResponseLayer;
 
 /// Differences that are worth a line in the log.
 const WORTH_SAYING: i64 = 60;
@@ -44,10 +45,10 @@ impl Time for SystemTime {
     }
 }
 
-/// One look at both clocks.
+/// One look at both clocks of this machine, to tell how much time has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// The API server's wall clock, where it is known.
+    /// The wall clock.
     pub wall: Timestamp,
     /// Time that never runs backwards.
     pub running: Duration,
@@ -76,14 +77,30 @@ impl Clock {
         }
     }
 
-    /// The time now.
-    pub fn now(&self) -> Reading {
+    /// The time now, as the API server has it.
+    pub fn now(&self) -> Timestamp {
         let wall = self.time.wall();
         let ahead = SignedDuration::from_secs(self.ahead.load(Ordering::Relaxed));
+        wall.saturating_add(ahead).unwrap_or(wall)
+    }
+
+    /// Both clocks of this machine. What the API server says about the time is no passing of time.
+    pub fn reading(&self) -> Reading {
         Reading {
-            wall: wall.saturating_add(ahead).unwrap_or(wall),
+            wall: self.time.wall(),
             running: self.time.running(),
         }
+    }
+
+    /// For a client whose answers the clock shall learn from.
+    pub fn layer<B>(
+        self: &Arc<Self>,
+    ) -> MapResponseLayer<impl Fn(Response<B>) -> Response<B> + Clone + use<B>> {
+        let clock = self.clone();
+        MapResponseLayer::new(move |response: Response<B>| {
+            clock.saw(response.headers());
+            response
+        })
     }
 
     /// Learns from the headers of an answer.
@@ -114,7 +131,7 @@ mod tests {
     #[test]
     fn follows_the_api_server() {
         let clock = Clock::default();
-        let apart = || clock.now().wall.duration_since(Timestamp::now()).as_secs();
+        let apart = || clock.now().duration_since(Timestamp::now()).as_secs();
         assert_eq!(apart(), 0);
         let mut headers = HeaderMap::new();
         clock.saw(&headers);

@@ -46,19 +46,19 @@ impl Leases {
     /// # Errors
     /// When the API server could not be asked, or refused. That somebody else was faster is no error.
     pub async fn stand(&mut self, clock: &Clock) -> Result<(), LeaseError> {
-        let asked = clock.now();
+        let asked = clock.reading();
         let found = self.api.get_opt(&self.name).await;
         let lease = found.map_err(|error| self.error(error))?;
         let record = lease.as_ref().map(record_of);
-        let written = match self.election.decide(record.as_ref(), clock.now()) {
+        let written = match self.election.decide(record.as_ref(), clock.reading()) {
             Move::Follow => return Ok(()),
             Move::Create => {
-                let lease = self.write(Lease::default(), asked.wall, true);
+                let lease = self.write(Lease::default(), clock.now(), true);
                 self.api.create(&PostParams::default(), &lease).await
             }
             taken @ (Move::Take | Move::Renew) => {
                 let taken = taken == Move::Take;
-                let lease = self.write(lease.unwrap_or_default(), asked.wall, taken);
+                let lease = self.write(lease.unwrap_or_default(), clock.now(), taken);
                 let params = PostParams::default();
                 self.api.replace(&self.name, &params, &lease).await
             }
@@ -82,7 +82,7 @@ impl Leases {
     /// # Errors
     /// When the API server could not be asked, or refused.
     pub async fn release(&mut self, clock: &Clock) -> Result<(), LeaseError> {
-        if !self.leads(clock.now()) {
+        if !self.leads(clock.reading()) {
             return Ok(());
         }
         self.election.lost();
@@ -95,7 +95,7 @@ impl Leases {
         }
         let spec = lease.spec.get_or_insert_default();
         spec.holder_identity = Some(String::new());
-        spec.renew_time = Some(MicroTime(clock.now().wall));
+        spec.renew_time = Some(MicroTime(clock.now()));
         let params = PostParams::default();
         match self.api.replace(&self.name, &params, &lease).await {
             Ok(_) => Ok(()),

@@ -138,7 +138,7 @@ impl SelfManaged {
             return Ok(true);
         };
         let found = found.inspect_err(|_| self.metrics.bundle_failed())?;
-        let now = self.clock.now().wall;
+        let now = self.clock.now();
         let bundle = contents.bundle();
         let step = next_step(&seen(&contents, &found, &bundle), now, &self.timing);
         if matches!(step, Step::Wait(_)) || !self.leads() {
@@ -150,12 +150,12 @@ impl SelfManaged {
     }
 
     fn leads(&self) -> bool {
-        self.leases.leads(self.clock.now())
+        self.leases.leads(self.clock.reading())
     }
 
     /// The first Secret is made by whoever comes first.
     async fn create(&self) -> Result<(), ManagedError> {
-        let now = self.clock.now().wall;
+        let now = self.clock.now();
         let made = Authority::generate(now, self.timing.authority)?;
         let mut secret = self.cluster.blank();
         Contents::default()
@@ -222,7 +222,7 @@ impl SelfManaged {
         let facts = authority.facts();
         self.metrics
             .certificate_expires(Certificate::Ca, facts.not_after);
-        let now = self.clock.now().wall;
+        let now = self.clock.now();
         if !leaf_is_due(self.leaf.as_ref(), facts, now, &self.timing) {
             return Ok(());
         }
