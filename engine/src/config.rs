@@ -8,7 +8,10 @@ mod allow;
 mod file;
 
 pub use allow::{Allow, Place as AllowedIn};
-pub use file::{ConfigError, ConfigFile, parse, parse_facts};
+pub use file::{
+    AllowEntry, ConfigError, ConfigFile, allow as read_allow, at as error_at, globs as read_globs,
+    parse, parse_beside, parse_facts, syntax as syntax_error,
+};
 
 use crate::{
     model::{Meta, Text},

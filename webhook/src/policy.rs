@@ -1,33 +1,59 @@
 //! How strict the webhook is, and where: profiles, overrides, exemptions.
+//!
+//! The `ConfigMap` holds `.netdoctor.yaml`, as `kubectl netdoctor lint` reads it, and a few keys more:
+//!
+//! ```yaml
+//! profile: guarded            # advisory (default), guarded, strict; a namespace may say otherwise by label
+//! overrides:
+//!   - {code: SVC004, namespaces: [legacy-*], mode: warn}      # off, audit, warn, deny
+//! exemptions:
+//!   - {code: HST002, object: deployment/edge, namespace: edge, reason: "one node pool", expires: 2027-03-31}
+//! annotations: honoured       # or ignored: netdoctor.io/allow-CODE on an object does not count
+//! gracePeriod: 60s            # how long the other half of an edit may take
+//! deletions: ignored          # or warned
+//! scale: ignored              # or warned: more replicas than nodes, on the scale subresource
+//! ```
 
-use jiff::{SignedDuration, civil::Date};
+mod file;
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
 use netdoctor_engine::{
-    config::{Config, ConfigError, GlobMatcher},
+    config::{Allow, AllowedIn, Config, ConfigError, GlobMatcher},
     facts::StatedFacts,
-    model::Text,
-    rule::Action,
+    finding::Finding,
+    model::{Namespace, Text},
+    rule::{Action, Actions},
 };
+
+/// The label of a namespace that says how strict the webhook is there.
+pub const PROFILE_LABEL: &str = "netdoctor.io/profile";
+/// The label of a namespace by which the webhook leaves it alone: `netdoctor.io/admission: disabled`.
+pub const ADMISSION_LABEL: &str = "netdoctor.io/admission";
+/// The label of a namespace that asks for repairs: `netdoctor.io/mutate: enabled`.
+pub const MUTATE_LABEL: &str = "netdoctor.io/mutate";
 
 /// What the `ConfigMap` says.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// How strict, where the namespace says nothing.
     pub profile: Profile,
-    /// The engine's part: rules, allows, excluded namespaces.
+    /// The engine's part: rules, allows and exemptions, excluded namespaces, whether annotations count.
     pub config: Config,
     /// Facts that somebody states about the cluster.
     pub facts: StatedFacts,
-    /// Other actions for single rules.
+    /// Other actions for single rules; the last that fits counts.
     pub overrides: Vec<Override>,
-    /// What is let through, by whom it was decided and until when.
-    pub exemptions: Vec<Exemption>,
-    /// Whether `netdoctor.io/allow-CODE` on an object counts.
-    pub annotations: Annotations,
     /// How long a referent must have been left alone before a contradiction is refused, and how long something missing
     /// may take to arrive.
     pub grace: SignedDuration,
     /// Whether deletions are answered with warnings.
-    pub deletions: Deletions,
+    pub deletions: Asked,
+    /// Whether changes of the scale subresource are answered with warnings.
+    pub scale: Asked,
+    /// What is odd about the configuration without making it unusable.
+    pub warnings: Vec<String>,
 }
 
 /// How strict (webhook.md 2.6).
@@ -42,6 +68,29 @@ pub enum Profile {
     Strict,
 }
 
+/// Whether the webhook says something about what it never refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Asked {
+    /// It is silent.
+    #[default]
+    Ignored,
+    /// It warns.
+    Warned,
+}
+
+/// Another action for a rule, in some namespaces or everywhere.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// The rule's code.
+    pub code: Text,
+    /// Narrowed to a case.
+    pub case: Option<Text>,
+    /// Where; everywhere when empty.
+    pub namespaces: Vec<GlobMatcher>,
+    /// What a finding does there; `None`: nothing at all.
+    pub mode: Option<Action>,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -49,10 +98,10 @@ impl Default for Policy {
             config: Config::default(),
             facts: StatedFacts::default(),
             overrides: Vec::new(),
-            exemptions: Vec::new(),
-            annotations: Annotations::default(),
             grace: SignedDuration::from_secs(60),
-            deletions: Deletions::default(),
+            deletions: Asked::default(),
+            scale: Asked::default(),
+            warnings: Vec::new(),
         }
     }
 }
@@ -63,12 +112,56 @@ impl Policy {
     /// # Errors
     /// The first thing that is wrong, with its place. Unknown keys are.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let file = netdoctor_engine::config::parse(text)?;
-        Ok(Self {
-            config: file.config,
-            facts: file.facts,
-            ..Self::default()
-        })
+        file::parse(text)
+    }
+
+    /// What is let through until a day.
+    pub fn exemptions(&self) -> impl Iterator<Item = &Allow> {
+        let allows = self.config.allow.iter();
+        allows.filter(|allow| matches!(allow.place, AllowedIn::Exemption(_)))
+    }
+
+    /// What somebody should look at: what was odd while reading, and exemptions that no longer hold.
+    pub fn problems(&self, now: Timestamp) -> Vec<String> {
+        let expired = self.config.allow.iter().filter(|allow| allow.expired(now));
+        let expired = expired.map(|allow| {
+            let until = allow.until.map(|day| day.to_string()).unwrap_or_default();
+            format!("{} expired on {until}", allow.describe())
+        });
+        self.warnings.iter().cloned().chain(expired).collect()
+    }
+
+    /// How strict the webhook is in a namespace.
+    pub fn profile_of(&self, namespace: Option<&Namespace>) -> Profile {
+        namespace
+            .and_then(|namespace| namespace.meta.labels.get(PROFILE_LABEL))
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(self.profile)
+    }
+
+    /// What a finding does under a profile, before the request itself is looked at. `None`: nothing at all.
+    pub(crate) fn action(&self, finding: &Finding, profile: Profile) -> Option<Action> {
+        let Actions { guarded, strict } = finding.actions?;
+        let action = match profile {
+            Profile::Advisory | Profile::Guarded => guarded,
+            Profile::Strict => strict,
+        };
+        let fits = |entry: &&Override| {
+            *entry.code == *finding.rule.code
+                && entry
+                    .case
+                    .as_deref()
+                    .is_none_or(|case| finding.case == Some(case))
+                && (entry.namespaces.is_empty()
+                    || entry
+                        .namespaces
+                        .iter()
+                        .any(|glob| glob.is_match(&*finding.subject.namespace)))
+        };
+        match self.overrides.iter().rev().find(fits) {
+            Some(entry) => entry.mode,
+            None => Some(action),
+        }
     }
 }
 
@@ -83,54 +176,14 @@ impl Profile {
     }
 }
 
-/// Whether allow annotations count: whoever writes the object writes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Annotations {
-    /// They count.
-    #[default]
-    Honoured,
-    /// They do not.
-    Ignored,
-}
-
-/// Whether deletions are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Deletions {
-    /// They are not.
-    #[default]
-    Ignored,
-    /// What they break is answered with warnings, never refused.
-    Warned,
-}
-
-/// Another action for a rule, in some namespaces or everywhere.
-#[derive(Debug, Clone)]
-pub struct Override {
-    /// The rule's code.
-    pub code: Text,
-    /// Narrowed to a case.
-    pub case: Option<Text>,
-    /// Where; everywhere when empty.
-    pub namespaces: Vec<GlobMatcher>,
-    /// What the finding does there; `None`: the rule does not run.
-    pub mode: Option<Action>,
-}
-
-/// A finding that is let through until a day.
-#[derive(Debug, Clone)]
-pub struct Exemption {
-    /// The rule's code.
-    pub code: Text,
-    /// Narrowed to a case.
-    pub case: Option<Text>,
-    /// Kind as a person types it, and a pattern of names.
-    pub object: Option<(Text, GlobMatcher)>,
-    /// Where; everywhere when absent.
-    pub namespace: Option<GlobMatcher>,
-    /// Why.
-    pub reason: Text,
-    /// The last day on which it holds.
-    pub expires: Date,
-    /// Line of the configuration.
-    pub line: u32,
+impl std::str::FromStr for Profile {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "advisory" => Ok(Self::Advisory),
+            "guarded" => Ok(Self::Guarded),
+            "strict" => Ok(Self::Strict),
+            _ => Err(()),
+        }
+    }
 }

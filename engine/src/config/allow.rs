@@ -19,6 +19,8 @@ pub enum Place {
     Flag,
     /// The configuration file, with the line.
     File(u32),
+    /// An exemption in the configuration of the webhook, with the line.
+    Exemption(u32),
 }
 
 /// One accepted finding, or a class of them.
@@ -57,7 +59,13 @@ impl Allow {
             })
     }
 
-    fn describe(&self) -> String {
+    /// Whether its last day is over.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        expired(self.until, now)
+    }
+
+    /// What it is and where it stands.
+    pub fn describe(&self) -> String {
         let case = self
             .case
             .as_deref()
@@ -67,6 +75,10 @@ impl Allow {
             Place::Flag => format!("--allow {}{case}", self.code),
             Place::File(line) => format!(
                 "allow {}{case} in the configuration (line {line})",
+                self.code
+            ),
+            Place::Exemption(line) => format!(
+                "exemption from {}{case} in the configuration (line {line})",
                 self.code
             ),
         }
@@ -164,10 +176,10 @@ impl Config {
                     .insert(format!("{} expired on {until}", entry.describe()));
                 continue;
             }
-            let by = if entry.place == Place::Flag {
-                "flag"
-            } else {
-                "config"
+            let by = match entry.place {
+                Place::Flag => "flag",
+                Place::File(_) => "config",
+                Place::Exemption(_) => "exemption",
             };
             return Some((
                 by,

@@ -4,7 +4,10 @@ use super::{Allow, Config, Level, RuleConfig, allow::Place};
 use crate::{facts::StatedFacts, model::Text, rule::Severity, rules};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{Deserializer, IgnoredAny, MapAccess, Visitor},
+};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
@@ -35,11 +38,22 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// The keys of a configuration file.
+const KEYS: &[&str] = &[
+    "rules",
+    "allow",
+    "exclude",
+    "failOn",
+    "minSeverity",
+    "facts",
+];
+
+/// Keys that are not among [`KEYS`] are told apart by name before this is read.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 struct Raw {
     rules: BTreeMap<String, Spanned<RawRule>>,
-    allow: Vec<Spanned<RawAllow>>,
+    allow: Vec<Spanned<AllowEntry>>,
     exclude: RawExclude,
     fail_on: Option<Spanned<String>>,
     min_severity: Option<Spanned<String>>,
@@ -53,15 +67,18 @@ struct RawRule {
     namespaces: Vec<Spanned<String>>,
 }
 
+/// One accepted finding as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawAllow {
-    code: Spanned<String>,
-    case: Option<String>,
-    object: Option<Spanned<String>>,
-    namespace: Option<Spanned<String>>,
-    reason: Option<String>,
-    until: Option<Spanned<String>>,
+#[allow(missing_docs)]
+pub struct AllowEntry {
+    pub code: Spanned<String>,
+    pub case: Option<String>,
+    pub object: Option<Spanned<String>>,
+    pub namespace: Option<Spanned<String>>,
+    pub reason: Option<String>,
+    #[serde(alias = "expires")]
+    pub until: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -86,8 +103,25 @@ struct RawFacts {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
+    parse_beside(text, &[])
+}
+
+/// As [`parse`], for a file in which somebody else reads these further keys.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_beside(text: &str, further: &[&str]) -> Result<ConfigFile, ConfigError> {
     if text.trim().is_empty() {
         return Ok(ConfigFile::default());
+    }
+    let Keys(keys) = serde_saphyr::from_str(text).map_err(|error| syntax(&error))?;
+    let known: Vec<&str> = KEYS.iter().chain(further).copied().collect();
+    if let Some(key) = keys.iter().find(|key| !known.contains(&&*key.value)) {
+        let known = known.join(", ");
+        return Err(at(
+            key,
+            format!("there is no key `{}` (only {known})", key.value),
+        ));
     }
     let raw: Raw = serde_saphyr::from_str(text).map_err(|error| syntax(&error))?;
     let mut file = ConfigFile {
@@ -120,7 +154,35 @@ pub fn parse_facts(text: &str) -> Result<StatedFacts, ConfigError> {
     facts(serde_saphyr::from_str(text).map_err(|error| syntax(&error))?)
 }
 
-fn syntax(error: &serde_saphyr::Error) -> ConfigError {
+/// The keys of a mapping, with their places.
+struct Keys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Mapping;
+        impl<'de> Visitor<'de> for Mapping {
+            type Value = Keys;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a mapping")
+            }
+            fn visit_unit<E>(self) -> Result<Keys, E> {
+                Ok(Keys(Vec::new())) // nothing but comments
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = map.next_key()? {
+                    keys.push(key);
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_any(Mapping)
+    }
+}
+
+/// What the YAML reader could not read, with its place.
+pub fn syntax(error: &serde_saphyr::Error) -> ConfigError {
     let (line, column) = error
         .location()
         .map_or((1, 1), |at| (at.line(), at.column()));
@@ -138,7 +200,8 @@ fn syntax(error: &serde_saphyr::Error) -> ConfigError {
     }
 }
 
-fn at<T>(spanned: &Spanned<T>, message: String) -> ConfigError {
+/// What is wrong with a value, with its place.
+pub fn at<T>(spanned: &Spanned<T>, message: String) -> ConfigError {
     ConfigError {
         line: spanned.defined.line(),
         column: spanned.defined.column(),
@@ -175,7 +238,11 @@ fn fail_on(text: &Spanned<String>) -> Result<Option<Severity>, ConfigError> {
     }
 }
 
-fn allow(raw: &Spanned<RawAllow>) -> Result<Allow, ConfigError> {
+/// Reads what somebody accepts.
+///
+/// # Errors
+/// For an unknown rule, no reason, a bad date, object or pattern.
+pub fn allow(raw: &Spanned<AllowEntry>) -> Result<Allow, ConfigError> {
     let entry = &raw.value;
     if rules::find(&entry.code.value).is_none() {
         return Err(at(
@@ -226,7 +293,11 @@ fn glob_at(text: &Spanned<String>, pattern: &str) -> Result<GlobMatcher, ConfigE
     Ok(glob.compile_matcher())
 }
 
-fn globs(texts: &[Spanned<String>]) -> Result<Vec<GlobMatcher>, ConfigError> {
+/// Reads patterns of names.
+///
+/// # Errors
+/// For the first that is none.
+pub fn globs(texts: &[Spanned<String>]) -> Result<Vec<GlobMatcher>, ConfigError> {
     texts.iter().map(glob).collect()
 }
 
@@ -284,6 +355,15 @@ spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 
         assert!(error("facts: {nodePortRange: 5-1}").contains("no range"));
         assert!(error("failOn: loud").contains("no severity"));
         assert!(parse("").is_ok());
+        let unknown = error("failOn: error\n  \nalow: []\n");
+        assert!(
+            unknown.starts_with("line 3, column 1: there is no key `alow`"),
+            "{unknown}"
+        );
+        assert!(error("[]").contains("line 1"), "{}", error("[]"));
+        assert!(error("failOn: error\nfailOn: warning\n").starts_with("line 2"));
+        assert!(parse("# nothing but a comment\n").is_ok());
+        assert!(parse_beside("profile: strict\nfailOn: error", &["profile"]).is_ok());
     }
 
     #[test]
