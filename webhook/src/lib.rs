@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod cache;
 pub mod clock;
+pub mod configmap;
 pub mod duration;
 pub mod health;
 pub mod lease;

@@ -1,13 +1,14 @@
 //! Which kinds are watched: those that the enabled rules read, and no others.
 
 use netdoctor_engine::{config::Config, model::Kind, rule::Rule};
+use netdoctor_manifests::scope;
 use std::collections::BTreeSet;
 
 /// Kinds of the rules that have an action at admission and that the configuration leaves on: subjects, what they need
 /// and want, and what can break them. Namespaces are always among them, since their labels choose the profile.
 ///
-/// Secrets never are: even a watch of their names needs the right to read their contents, and the webhook does not have
-/// that. Rules about them are unknown.
+/// Never more than the manifests ask the right for ([`scope::watched`]): no Secrets, no `ConfigMaps`. Rules that would
+/// like to see them cope, or are unknown.
 pub fn kinds(rules: &[&'static Rule], config: &Config) -> BTreeSet<Kind> {
     let enabled = rules
         .iter()
@@ -16,10 +17,8 @@ pub fn kinds(rules: &[&'static Rule], config: &Config) -> BTreeSet<Kind> {
         let triggers = rule.triggers.iter().copied();
         rule.kinds().into_iter().chain(triggers)
     });
-    let mut kinds: BTreeSet<Kind> = read.collect();
-    kinds.remove(&Kind::Secret);
-    // Made up from the shape of an object: there is no resource of that name.
-    kinds.remove(&Kind::CustomWorkload);
+    let granted = scope::watched();
+    let mut kinds: BTreeSet<Kind> = read.filter(|kind| granted.contains(kind)).collect();
     if !kinds.is_empty() {
         kinds.insert(Kind::Namespace);
     }
@@ -30,6 +29,11 @@ pub fn kinds(rules: &[&'static Rule], config: &Config) -> BTreeSet<Kind> {
 mod tests {
     use super::*;
     use netdoctor_engine::rules::RULES;
+
+    #[test]
+    fn all_rules_together_need_all_rights() {
+        assert_eq!(kinds(&RULES, &Config::default()), scope::watched());
+    }
 
     #[test]
     fn secrets_are_never_watched() {
