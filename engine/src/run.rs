@@ -10,7 +10,7 @@ use crate::{
     finding::Finding,
     fold,
     model::{Kind, Meta, ObjectRef, Origin, Workload},
-    report::{NoVerdict, NotChecked, Report, RuleCount},
+    report::{INTERNAL, NoVerdict, NotChecked, Report, RuleCount},
     rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
@@ -301,7 +301,7 @@ impl<'c, 'a> Runner<'c, 'a> {
             return self.no_verdict(
                 rule,
                 NoVerdict::Unknown,
-                "internal error in this rule".to_owned(),
+                INTERNAL.to_owned(),
                 Some(reference),
             );
         }

@@ -6,14 +6,30 @@
 //!                      +-- never judged    World: snapshot, how fresh it is, policy, clock
 //! ```
 
-use crate::policy::Policy;
+mod diff;
+pub(crate) mod judge;
+pub(crate) mod never;
+pub(crate) mod object;
+pub(crate) mod review;
+mod scale;
+#[cfg(test)]
+mod tests;
+mod weigh;
+
+pub use review::LONGEST;
+
+use crate::{answer, policy::Policy};
 use jiff::Timestamp;
 use netdoctor_engine::{
     config::Config,
     model::{Kind, ObjectRef},
     snapshot::Snapshot,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use review::Review;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 /// What a decision is made from, besides the review itself.
 pub struct World<'a> {
@@ -90,7 +106,7 @@ impl FailOpen {
 }
 
 /// What a request does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[allow(missing_docs)]
 pub enum Operation {
     Create,
@@ -98,6 +114,7 @@ pub enum Operation {
     Delete,
     Connect,
     /// Anything that a later API server may send.
+    #[default]
     Other,
 }
 
@@ -115,7 +132,7 @@ impl Operation {
 }
 
 /// The answer to one review, and what to count and remember about it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
     /// The answer: an `AdmissionReview` as JSON.
     pub body: Vec<u8>,
@@ -136,9 +153,10 @@ pub struct Decision {
 }
 
 /// A decision in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Verdict {
     /// Nothing to say.
+    #[default]
     Allow,
     /// Allowed, with warnings.
     Warn,
@@ -219,9 +237,6 @@ pub enum BadReview {
     /// Longer than any review can be.
     #[error("the body has more than {0} bytes")]
     TooLong(usize),
-    /// Nested deeper than any object of the API.
-    #[error("the body is nested deeper than {0} levels")]
-    TooDeep(usize),
     /// No JSON, or JSON of another form.
     #[error("the body is no AdmissionReview: {0}")]
     NotAReview(String),
@@ -239,55 +254,30 @@ pub enum BadReview {
 /// Judges a review.
 ///
 /// # Errors
-/// When it is none.
-pub fn validate(review: &[u8], _world: &World<'_>) -> Result<Decision, BadReview> {
-    Ok(allowed(&uid(review)?))
+/// When it is none that could be answered.
+pub fn validate(review: &[u8], world: &World<'_>) -> Result<Decision, BadReview> {
+    let review = Review::read(review)?;
+    // Rules are caught one by one; this is for everything around them.
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        answer::decision(&review, &judge::judge(&review, world))
+    }));
+    Ok(judged.unwrap_or_else(|_| fail_open(&review.uid, FailOpen::Panic)))
 }
 
 /// Repairs the object of a review.
 ///
 /// # Errors
-/// When it is none.
-pub fn mutate(review: &[u8], _world: &World<'_>) -> Result<Decision, BadReview> {
-    Ok(allowed(&uid(review)?))
-}
-
-/// The uid of a review, to answer one that is not judged at all.
-///
-/// # Errors
-/// When it is no review.
-pub fn uid(review: &[u8]) -> Result<String, BadReview> {
-    let value: serde_json::Value =
-        serde_json::from_slice(review).map_err(|error| BadReview::NotAReview(error.to_string()))?;
-    let uid = value
-        .pointer("/request/uid")
-        .and_then(serde_json::Value::as_str);
-    uid.map(str::to_owned).ok_or(BadReview::NoUid)
+/// When it is none that could be answered.
+pub fn mutate(review: &[u8], world: &World<'_>) -> Result<Decision, BadReview> {
+    let review = Review::read(review)?;
+    let repaired = catch_unwind(AssertUnwindSafe(|| {
+        let (ruling, patch) = crate::mutate::repair(&review, world);
+        answer::patched(&review, &ruling, &patch)
+    }));
+    Ok(repaired.unwrap_or_else(|_| fail_open(&review.uid, FailOpen::Panic)))
 }
 
 /// Lets a request through that was not judged.
 pub fn fail_open(uid: &str, reason: FailOpen) -> Decision {
-    Decision {
-        verdict: Verdict::FailOpen(reason),
-        fail_open: BTreeSet::from([reason]),
-        ..allowed(uid)
-    }
-}
-
-fn allowed(uid: &str) -> Decision {
-    let body = serde_json::json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "response": {"uid": uid, "allowed": true},
-    });
-    Decision {
-        body: body.to_string().into_bytes(),
-        verdict: Verdict::Allow,
-        operation: Operation::Other,
-        kind: None,
-        dry_run: false,
-        rules: Vec::new(),
-        fail_open: BTreeSet::new(),
-        deferred: Vec::new(),
-    }
+    answer::let_through(uid, reason)
 }

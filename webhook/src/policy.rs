@@ -18,6 +18,8 @@ mod file;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use file::can_deny;
+
 use jiff::{SignedDuration, Timestamp};
 use netdoctor_engine::{
     config::{Allow, AllowedIn, Config, ConfigError, GlobMatcher},
