@@ -1,10 +1,11 @@
-//! `/livez`, `/readyz` and `/metrics`, without TLS, on a port of their own.
+//! `/livez`, `/readyz` and `/metrics`, without TLS, on ports of their own.
 //!
 //! Alive means that a restart would not help: the API server plays no part in it. Ready means that a call would be
 //! answered: there is a certificate, and the listener is up. Caches play no part in that; a request that comes before they
 //! are filled is let through.
 
 use crate::{
+    cache::Cache,
     metrics::{self, Metrics},
     server::{Gate, Phase},
     tls::Serving,
@@ -26,21 +27,23 @@ const STUCK: Duration = Duration::from_secs(30);
 /// What health is read from.
 #[derive(Clone)]
 pub struct Health {
-    /// The certificate.
-    pub serving: Arc<Serving>,
-    /// The workers.
-    pub gate: Gate,
+    /// The certificate, where there is need of one.
+    pub serving: Option<Arc<Serving>>,
+    /// The workers, where there are any.
+    pub gate: Option<Gate>,
     /// Whether the server is on its way out. It is listening as long as it is not.
     pub phase: watch::Receiver<Phase>,
     /// For `/metrics`.
     pub metrics: Arc<Metrics>,
+    /// Whose gauges are brought up to date when somebody looks.
+    pub cache: Arc<Cache>,
 }
 
 impl Health {
     /// What stands in the way of being alive.
     pub fn dead(&self) -> Option<&'static str> {
-        self.gate
-            .stuck(STUCK)
+        let gate = self.gate.as_ref()?;
+        gate.stuck(STUCK)
             .then_some("every worker has been busy with the same review for 30 s")
     }
 
@@ -48,7 +51,11 @@ impl Health {
     pub fn unready(&self) -> Option<&'static str> {
         if *self.phase.borrow() != Phase::Serving {
             Some("shutting down")
-        } else if self.serving.is_ready() {
+        } else if self
+            .serving
+            .as_ref()
+            .is_none_or(|serving| serving.is_ready())
+        {
             None
         } else {
             Some("no serving certificate yet")
@@ -56,8 +63,8 @@ impl Health {
     }
 }
 
-/// The plain port.
-pub fn router(health: Health) -> Router {
+/// `/livez` and `/readyz`.
+pub fn probes(health: Health) -> Router {
     Router::new()
         .route(
             "/livez",
@@ -67,6 +74,12 @@ pub fn router(health: Health) -> Router {
             "/readyz",
             get(async |State(health): State<Health>| answer(health.unready())),
         )
+        .with_state(health)
+}
+
+/// `/metrics`.
+pub fn metrics(health: Health) -> Router {
+    Router::new()
         .route(
             "/metrics",
             get(async |State(health): State<Health>| render(&health)),
@@ -82,6 +95,7 @@ fn answer(trouble: Option<&'static str>) -> Response {
 }
 
 fn render(health: &Health) -> Response {
+    health.cache.measure(&health.metrics);
     let text = health.metrics.render(Timestamp::now());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }

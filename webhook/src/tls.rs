@@ -23,7 +23,7 @@ mod serving;
 pub use callers::{Callers, CallersError};
 pub use cluster::{ClusterError, FIELD_MANAGER, Hook, HookKind, Place};
 pub use facts::CertificateFacts;
-pub use files::{FileError, FileMode, Polled};
+pub use files::{AuthorityFile, FileError, PairFiles, Polled};
 pub use managed::{ManagedError, SelfManaged};
 pub use pair::{Pair, PairError};
 pub use serving::Serving;

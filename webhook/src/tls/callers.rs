@@ -1,7 +1,8 @@
 //! Who may call: clients with a certificate of the API server's authority, in one of the expected names.
 
-use super::provider;
+use super::{CertificateFacts, provider};
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
     SignatureScheme,
@@ -28,7 +29,11 @@ pub struct Callers {
 }
 
 #[derive(Debug)]
-struct Trust(Arc<dyn ClientCertVerifier>);
+struct Trust {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// When the last of the authorities ends.
+    until: Timestamp,
+}
 
 impl Callers {
     /// Trusts the certificates of `authority` (PEM, one or more) whose common name is among `names`.
@@ -45,13 +50,15 @@ impl Callers {
         })
     }
 
-    /// Trusts another authority from now on.
+    /// Trusts another authority from now on, and says until when.
     ///
     /// # Errors
     /// When it cannot be used. The one before stays.
-    pub fn replace(&self, authority: &[u8]) -> Result<(), CallersError> {
-        self.trust.store(Arc::new(trust(authority)?));
-        Ok(())
+    pub fn replace(&self, authority: &[u8]) -> Result<Timestamp, CallersError> {
+        let trust = trust(authority)?;
+        let until = trust.until;
+        self.trust.store(Arc::new(trust));
+        Ok(until)
     }
 
     fn knows(&self, certificate: &CertificateDer<'_>) -> bool {
@@ -70,14 +77,17 @@ impl Callers {
 fn trust(authority: &[u8]) -> Result<Trust, CallersError> {
     let error = |text: &dyn ToString| CallersError(text.to_string());
     let mut roots = RootCertStore::empty();
+    let mut until = Timestamp::MIN;
     for certificate in CertificateDer::pem_slice_iter(authority) {
         let certificate = certificate.map_err(|_| error(&"the PEM text is damaged"))?;
+        let facts = CertificateFacts::of(&certificate).map_err(|why| error(&why))?;
+        until = until.max(facts.not_after);
         roots.add(certificate).map_err(|why| error(&why))?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|why| error(&why))?;
-    Ok(Trust(verifier))
+    Ok(Trust { verifier, until })
 }
 
 impl ClientCertVerifier for Callers {
@@ -93,7 +103,9 @@ impl ClientCertVerifier for Callers {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let trust = self.trust.load();
-        let verified = trust.0.verify_client_cert(end_entity, intermediates, now)?;
+        let verified = trust
+            .verifier
+            .verify_client_cert(end_entity, intermediates, now)?;
         if self.knows(end_entity) {
             Ok(verified)
         } else {
@@ -110,7 +122,7 @@ impl ClientCertVerifier for Callers {
     ) -> Result<HandshakeSignatureValid, Error> {
         let trust = self.trust.load();
         trust
-            .0
+            .verifier
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -122,11 +134,11 @@ impl ClientCertVerifier for Callers {
     ) -> Result<HandshakeSignatureValid, Error> {
         let trust = self.trust.load();
         trust
-            .0
+            .verifier
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trust.load().0.supported_verify_schemes()
+        self.trust.load().verifier.supported_verify_schemes()
     }
 }

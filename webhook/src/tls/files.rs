@@ -4,7 +4,7 @@
 //! (policy-server#1026). The contents are read every few seconds instead and compared by hash. A swap between reading the
 //! certificate and reading the key gives a pair that does not match: it is read again at once.
 
-use super::{Callers, Pair, PairError, Serving};
+use super::{Callers, CallersError, Pair, PairError, Serving};
 use crate::metrics::Metrics;
 use jiff::Timestamp;
 use std::{
@@ -25,9 +25,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum Polled {
     /// Nothing new.
     Same,
-    /// A new pair is in use, until then.
+    /// Something new is in use, until then.
     Loaded(Timestamp),
-    /// What is there cannot be used; the last good pair stays.
+    /// What is there cannot be used; what was good before stays.
     Kept(FileError),
 }
 
@@ -49,71 +49,42 @@ pub enum FileError {
     #[error("the certificate ended on {0}, and the one in use is still valid")]
     Ended(Timestamp),
     /// The authority of callers.
-    #[error("{0}")]
-    Callers(String),
+    #[error(transparent)]
+    Callers(#[from] CallersError),
 }
 
-/// Keeps a [`Serving`] in step with files.
-pub struct FileMode {
+/// Keeps a [`Serving`] in step with a certificate and a key in files.
+pub struct PairFiles {
     certificate: PathBuf,
     key: PathBuf,
     serving: Arc<Serving>,
-    callers: Option<(PathBuf, Arc<Callers>)>,
-    metrics: Arc<Metrics>,
     seen: Option<u64>,
-    seen_authority: Option<u64>,
-    failed: Option<FileError>,
+    trouble: Trouble,
 }
 
-impl FileMode {
-    /// Follows the two files, and the authority of callers when there is one.
+impl PairFiles {
+    /// Follows the two files.
     pub fn new(
         (certificate, key): (PathBuf, PathBuf),
         serving: Arc<Serving>,
-        callers: Option<(PathBuf, Arc<Callers>)>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             certificate,
             key,
             serving,
-            callers,
-            metrics,
             seen: None,
-            seen_authority: None,
-            failed: None,
+            trouble: Trouble::new(metrics),
         }
     }
 
     /// Looks at the files, and logs what is new. Blocks while reading.
     pub fn poll(&mut self, now: Timestamp) -> Polled {
-        let polled = match self.look(now).and_then(|found| {
-            self.look_at_authority()?;
-            Ok(found)
-        }) {
-            Ok(None) => Polled::Same,
-            Ok(Some(until)) => {
-                tracing::info!(%until, "serving certificate loaded");
-                Polled::Loaded(until)
-            }
-            Err(error) => Polled::Kept(error),
-        };
-        self.report(&polled);
-        polled
-    }
-
-    /// Every failed look counts, but only a new reason is worth a line.
-    fn report(&mut self, polled: &Polled) {
-        match polled {
-            Polled::Same | Polled::Loaded(_) => self.failed = None,
-            Polled::Kept(error) => {
-                self.metrics.reload_failed();
-                if self.failed.as_ref() != Some(error) {
-                    tracing::error!(%error, "the certificate files cannot be used, the last good ones stay");
-                    self.failed = Some(error.clone());
-                }
-            }
+        let found = self.look(now);
+        if let Ok(Some(until)) = found {
+            tracing::info!(%until, "serving certificate loaded");
         }
+        self.trouble.note(found)
     }
 
     fn look(&mut self, now: Timestamp) -> Result<Option<Timestamp>, FileError> {
@@ -148,20 +119,74 @@ impl FileMode {
         self.serving.replace(pair);
         Ok(until)
     }
+}
 
-    fn look_at_authority(&mut self) -> Result<(), FileError> {
-        let Some((path, callers)) = &self.callers else {
-            return Ok(());
-        };
-        let authority = read(path)?;
-        let hash = hash(&[&authority]);
-        if self.seen_authority != Some(hash) {
-            callers
-                .replace(&authority)
-                .map_err(|error| FileError::Callers(error.to_string()))?;
-            self.seen_authority = Some(hash);
+/// Keeps [`Callers`] in step with the file of their authority.
+pub struct AuthorityFile {
+    path: PathBuf,
+    callers: Arc<Callers>,
+    seen: Option<u64>,
+    trouble: Trouble,
+}
+
+impl AuthorityFile {
+    /// Follows the file.
+    pub fn new(path: PathBuf, callers: Arc<Callers>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            path,
+            callers,
+            seen: None,
+            trouble: Trouble::new(metrics),
         }
-        Ok(())
+    }
+
+    /// Looks at the file, and logs what is new. Blocks while reading.
+    pub fn poll(&mut self) -> Polled {
+        let found = self.look();
+        self.trouble.note(found)
+    }
+
+    fn look(&mut self) -> Result<Option<Timestamp>, FileError> {
+        let authority = read(&self.path)?;
+        let hash = hash(&[&authority]);
+        if self.seen == Some(hash) {
+            return Ok(None);
+        }
+        let until = self.callers.replace(&authority)?;
+        self.seen = Some(hash);
+        tracing::info!(%until, "authority of callers loaded");
+        Ok(Some(until))
+    }
+}
+
+/// Counts failed looks. Only a new reason is worth a line.
+struct Trouble {
+    metrics: Arc<Metrics>,
+    said: Option<FileError>,
+}
+
+impl Trouble {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            said: None,
+        }
+    }
+
+    fn note(&mut self, found: Result<Option<Timestamp>, FileError>) -> Polled {
+        let error = match found {
+            Ok(until) => {
+                self.said = None;
+                return until.map_or(Polled::Same, Polled::Loaded);
+            }
+            Err(error) => error,
+        };
+        self.metrics.reload_failed();
+        if self.said.as_ref() != Some(&error) {
+            tracing::error!(%error, "files cannot be used, the last good ones stay");
+            self.said = Some(error.clone());
+        }
+        Polled::Kept(error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Authority, Client, Running, Start, review, trusting};
 use jiff::Timestamp;
-use netdoctor_webhook::tls::{Callers, FileMode, Polled};
+use netdoctor_webhook::tls::{AuthorityFile, Callers, PairFiles, Polled};
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -34,9 +34,9 @@ fn publish(volume: &Path, number: u32, (chain, key): &(String, String)) {
     }
 }
 
-fn file_mode(server: &Running, volume: &Path) -> FileMode {
+fn file_mode(server: &Running, volume: &Path) -> PairFiles {
     let files: (PathBuf, PathBuf) = (volume.join("tls.crt"), volume.join("tls.key"));
-    FileMode::new(files, server.serving.clone(), None, server.metrics.clone())
+    PairFiles::new(files, server.serving.clone(), server.metrics.clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,19 +196,17 @@ async fn only_the_api_server_is_let_in_when_its_authority_is_known() {
             3,
         )
         .await;
-    assert!(accepted.replace(b"no authority").is_err());
-    assert_eq!(
-        call(Some(known.clone())).await.unwrap().status,
-        200,
-        "the last good one stays"
-    );
-    accepted.replace(stranger.pem().as_bytes()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.crt");
+    let mut file = AuthorityFile::new(path.clone(), accepted, server.metrics.clone());
+    fs::write(&path, "no authority").unwrap();
+    assert!(matches!(file.poll(), Polled::Kept(_)));
+    let known_call = call(Some(known.clone())).await;
+    assert_eq!(known_call.unwrap().status, 200, "the last good one stays");
+    fs::write(&path, stranger.pem()).unwrap();
+    assert!(matches!(file.poll(), Polled::Loaded(_)));
+    assert_eq!(file.poll(), Polled::Same);
     assert!(call(Some(known)).await.is_err());
-    assert_eq!(
-        call(Some(stranger.client("kube-apiserver")))
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    let stranger = stranger.client("kube-apiserver");
+    assert_eq!(call(Some(stranger)).await.unwrap().status, 200);
 }
