@@ -4,8 +4,8 @@
 use axum::http::{Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body;
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
-use kube::client::Body;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -105,12 +105,15 @@ impl FakeApi {
     }
 
     /// Answers a request.
-    pub(crate) async fn answer(
+    pub(crate) async fn answer<B>(
         self,
-        request: Request<Body>,
-    ) -> Result<Response<Full<Bytes>>, tower::BoxError> {
+        request: Request<B>,
+    ) -> Result<Response<Full<Bytes>>, tower::BoxError>
+    where
+        B: Body<Data = Bytes, Error: Into<tower::BoxError>>,
+    {
         let (parts, body) = request.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let body = body.collect().await.map_err(Into::into)?.to_bytes();
         let (method, path) = (parts.method, parts.uri.path().to_owned());
         let mut inner = self.0.lock().unwrap();
         inner.requests.push(format!("{method} {path}"));

@@ -1,8 +1,12 @@
 //! Replicas, callers, and a time that passes when it is told to.
 
 use crate::fake_api::FakeApi;
+use axum::http::Request;
 use jiff::{SignedDuration, Timestamp};
-use kube::{Api, client::ClientBuilder};
+use kube::{
+    Api,
+    client::{Body, ClientBuilder},
+};
 use netdoctor_webhook::{
     admit::{BadReview, Decision},
     clock::{Clock, Time},
@@ -147,7 +151,7 @@ impl World {
         };
         let clock = Arc::new(Clock::new(Arc::new(machine)));
         let api = self.api.clone();
-        let service = tower::service_fn(move |request| api.clone().answer(request));
+        let service = tower::service_fn(move |request: Request<Body>| api.clone().answer(request));
         let client = ClientBuilder::new(service, "default")
             .with_layer(&clock.layer())
             .build();
