@@ -13,7 +13,7 @@ pub(crate) mod object;
 pub(crate) mod review;
 mod scale;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod weigh;
 
 pub use review::LONGEST;

@@ -167,8 +167,8 @@ impl<'a> Context<'a> {
             let at = |at: &u32| objects.controllers.at(*at);
             let mut controllers = group.controllers.iter().filter_map(at);
             let controller = controllers.find(|controller| {
-                let made = || self.top_owner(&controller.meta).is_some();
-                !self.hidden(*controller) && !(self.surface == Surface::Admit && made())
+                let stands = || self.top_owner(&controller.meta).is_none();
+                !self.hidden(*controller) && (self.surface != Surface::Admit || stands())
             });
             let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
             let pods = pods.filter(|pod| !self.hidden(*pod));

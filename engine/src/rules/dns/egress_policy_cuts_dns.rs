@@ -5,7 +5,7 @@ use crate::{
     finding::{Finding, Fix, FixClass},
     model::{Kind, NetworkPolicy, Object as _, Protocol, Workload},
     policy::{Direction, Half, Miss, Policies, dns::Dns},
-    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity, Surface},
     rules::policy::{name_some, owners},
 };
 use serde_json::json;
@@ -227,6 +227,10 @@ fn weigh(cx: &Context<'_>, policy: &NetworkPolicy, cut: &Cut<'_>, finding: &mut 
             Severity::Info
         });
         finding.note("nothing at all is admitted, which may be meant");
+        // A guess at what somebody means is no reason to refuse it.
+        if cx.surface == Surface::Admit {
+            finding.confidence(Confidence::Hint);
+        }
     }
     if let Some(age) = policy
         .meta
