@@ -20,12 +20,17 @@ mod watch;
 
 pub use kinds::kinds;
 
-use crate::{admit::Synced, metrics::Metrics};
+use crate::{
+    admit::{Freshness, Synced},
+    configmap::Configuration,
+    metrics::Metrics,
+};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use netdoctor_engine::{
     facts::StatedFacts,
     model::{Kind, ObjectRef},
+    rules::RULES,
     snapshot::Snapshot,
 };
 use shared::{Progress, Shared};
@@ -196,6 +201,20 @@ impl Cache {
         self.shared.dirty.notify_one();
     }
 
+    /// Follows the configuration for as long as the future is polled: rules that are switched off need no watch.
+    pub async fn follow(&self, configuration: &Configuration) {
+        let mut changes = configuration.changes();
+        loop {
+            changes.mark_unchanged();
+            let policy = configuration.policy();
+            self.watch(kinds(&RULES, &policy.config));
+            self.state(policy.facts.clone());
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// The newest view.
     pub fn current(&self) -> Arc<View> {
         self.shared.view.load_full()
@@ -209,17 +228,23 @@ impl Cache {
     /// Waits until every kind has been listed or refused, and the view says so.
     pub async fn settled(&self) {
         let mut views = self.views();
-        while !(self.shared.settled()
-            && self
-                .current()
-                .synced
-                .0
-                .values()
-                .all(|f| *f != crate::admit::Freshness::Never))
-        {
+        while !self.is_settled() {
             // The sender lives as long as the cache.
             let _ = views.changed().await;
         }
+    }
+
+    fn is_settled(&self) -> bool {
+        let view = self.current();
+        let seen = |(kind, state): (&Kind, &State)| match state {
+            State::Never => false,
+            State::Fresh | State::Stale => {
+                let freshness = view.synced.0.get(kind);
+                freshness.is_some_and(|freshness| *freshness != Freshness::Never)
+            }
+            State::Forbidden | State::Absent => view.snapshot.coverage.contains_key(kind),
+        };
+        self.shared.states().iter().all(seen)
     }
 
     /// How every watched kind is doing.

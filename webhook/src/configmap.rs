@@ -55,7 +55,7 @@ pub enum State {
 /// The policy in use.
 #[derive(Debug)]
 pub struct Configuration {
-    policy: ArcSwap<Policy>,
+    policy: Arc<ArcSwap<Policy>>,
     state: ArcSwap<State>,
     changes: watch::Sender<u64>,
     metrics: Arc<Metrics>,
@@ -65,7 +65,7 @@ impl Configuration {
     /// The default, until [`Configuration::keep`] has read another.
     pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
-            policy: ArcSwap::default(),
+            policy: Arc::default(),
             state: ArcSwap::default(),
             changes: watch::Sender::new(0),
             metrics,
@@ -75,6 +75,11 @@ impl Configuration {
     /// The policy in use.
     pub fn policy(&self) -> Arc<Policy> {
         self.policy.load_full()
+    }
+
+    /// The place where the policy in use always is.
+    pub fn shared(&self) -> Arc<ArcSwap<Policy>> {
+        Arc::clone(&self.policy)
     }
 
     /// How it relates to what is written down.

@@ -13,6 +13,7 @@ use prometheus_client::{
 };
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+pub mod audit;
 mod text;
 
 /// Media type of [`Metrics::render`].
@@ -176,6 +177,8 @@ pub struct Metrics {
     configuration_failures: Counter,
     /// When each kind was last heard of: its age is worked out when somebody asks.
     heard: Mutex<BTreeMap<Kind, Timestamp>>,
+    /// What only the auditor counts: shown by [`Metrics::of_auditor`].
+    pub audit: audit::Audit,
 }
 
 impl Default for Metrics {
@@ -206,6 +209,7 @@ impl Metrics {
             configuration_valid: Gauge::default(),
             configuration_failures: Counter::default(),
             heard: Mutex::default(),
+            audit: audit::Audit::default(),
         };
         metrics.register_admission();
         metrics.register_operation();
@@ -228,6 +232,13 @@ impl Metrics {
         for webhook in [Webhook::Validate, Webhook::Mutate].map(Webhook::as_str) {
             drop(self.durations.get_or_create(&WebhookLabel { webhook }));
         }
+    }
+
+    /// The same with what only the auditor counts.
+    pub fn of_auditor() -> Self {
+        let mut metrics = Self::new();
+        metrics.audit.register(&mut metrics.registry);
+        metrics
     }
 
     #[rustfmt::skip]

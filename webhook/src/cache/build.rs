@@ -1,9 +1,6 @@
 //! Makes a new view when something has changed, and not more often than it is worth.
 
-use super::{
-    State, View,
-    shared::{Phase, Shared},
-};
+use super::{State, View, shared::Shared};
 use crate::admit::{Freshness, Synced};
 use netdoctor_engine::model::Kind;
 use std::{
@@ -106,14 +103,4 @@ fn build(shared: &Shared) -> (View, BTreeMap<Kind, State>) {
     };
     tracing::trace!(took = ?view.took, objects = view.snapshot.objects.len(), "a new view");
     (view, states)
-}
-
-impl Shared {
-    /// Whether every kind has had a first answer, good or bad.
-    pub(super) fn settled(&self) -> bool {
-        let kept = self.kept();
-        kept.kinds
-            .values()
-            .all(|progress| progress.phase != Phase::Listing)
-    }
 }
