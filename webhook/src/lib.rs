@@ -15,6 +15,7 @@ pub mod lease;
 pub mod logging;
 pub mod metrics;
 mod mutate;
+mod patience;
 pub mod policy;
 mod process;
 pub mod serve;

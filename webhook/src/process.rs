@@ -12,7 +12,10 @@ use crate::{
     tls::Tls,
 };
 use anyhow::{Context as _, anyhow};
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderValue, header::USER_AGENT},
+};
 use kube::{Client, Config, client::ClientBuilder};
 use netdoctor_engine::rules::RULES;
 use std::{future::Future, net::SocketAddr, sync::Arc};
@@ -181,7 +184,9 @@ pub(crate) async fn listen(purpose: &str, address: SocketAddr) -> anyhow::Result
 
 /// A client for the cluster that this process runs in, or for that of the kubeconfig.
 pub(crate) async fn client(clock: &Arc<Clock>) -> anyhow::Result<Client> {
-    let config = Config::infer().await.context("finding the API server")?;
+    let mut config = Config::infer().await.context("finding the API server")?;
+    let agent = HeaderValue::from_static(concat!("netdoctor-webhook/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((USER_AGENT, agent));
     let builder = ClientBuilder::try_from(config).context("preparing the client")?;
     Ok(builder.with_layer(&clock.layer()).build())
 }

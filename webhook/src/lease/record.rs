@@ -1,21 +1,27 @@
 //! The Lease in the cluster.
 
 use super::{Election, Move, Record};
-use crate::clock::{Clock, Reading};
+use crate::{
+    clock::{Clock, Reading},
+    patience::{self, Silence},
+};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use kube::{Api, api::PostParams};
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 /// Why nothing is known about the Lease.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// The API server's answer.
     #[error("the Lease {0}: {1}")]
-    Api(String, #[source] kube::Error),
+    Api(String, #[source] Box<kube::Error>),
+    /// It did not answer in time.
+    #[error("the Lease {0}: {1}")]
+    Silence(String, #[source] Silence),
 }
 
 /// Takes part in an election by way of one Lease.
@@ -47,34 +53,27 @@ impl Leases {
     /// When the API server could not be asked, or refused. That somebody else was faster is no error.
     pub async fn stand(&mut self, clock: &Clock) -> Result<(), LeaseError> {
         let asked = clock.reading();
-        let found = self.api.get_opt(&self.name).await;
-        let lease = found.map_err(|error| self.error(error))?;
+        let lease = self.read().await?;
         let record = lease.as_ref().map(record_of);
+        let params = PostParams::default();
         let written = match self.election.decide(record.as_ref(), clock.reading()) {
             Move::Follow => return Ok(()),
             Move::Create => {
-                let lease = self.write(Lease::default(), clock.now(), true);
-                self.api.create(&PostParams::default(), &lease).await
+                let lease = self.ours(Lease::default(), clock.now(), true);
+                self.settle(self.api.create(&params, &lease)).await?
             }
             taken @ (Move::Take | Move::Renew) => {
                 let taken = taken == Move::Take;
-                let lease = self.write(lease.unwrap_or_default(), clock.now(), taken);
-                let params = PostParams::default();
-                self.api.replace(&self.name, &params, &lease).await
+                let lease = self.ours(lease.unwrap_or_default(), clock.now(), taken);
+                let replaced = self.api.replace(&self.name, &params, &lease);
+                self.settle(replaced).await?
             }
         };
         match written {
-            Ok(_) => {
-                self.election.holds(asked);
-                Ok(())
-            }
-            // 409 for both: it exists by now, or it has changed.
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                self.election.lost();
-                Ok(())
-            }
-            Err(error) => Err(self.error(error)),
+            Written::Ours => self.election.holds(asked),
+            Written::Theirs => self.election.lost(),
         }
+        Ok(())
     }
 
     /// Gives the Lease up, so that the next one need not wait for it to end.
@@ -86,8 +85,7 @@ impl Leases {
             return Ok(());
         }
         self.election.lost();
-        let found = self.api.get_opt(&self.name).await;
-        let Some(mut lease) = found.map_err(|error| self.error(error))? else {
+        let Some(mut lease) = self.read().await? else {
             return Ok(());
         };
         if record_of(&lease).holder != self.election.identity() {
@@ -97,14 +95,32 @@ impl Leases {
         spec.holder_identity = Some(String::new());
         spec.renew_time = Some(MicroTime(clock.now()));
         let params = PostParams::default();
-        match self.api.replace(&self.name, &params, &lease).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-            Err(error) => Err(self.error(error)),
+        let replaced = self.api.replace(&self.name, &params, &lease);
+        self.settle(replaced).await.map(drop)
+    }
+
+    async fn read(&self) -> Result<Option<Lease>, LeaseError> {
+        match patience::answer(self.api.get_opt(&self.name)).await {
+            Ok(found) => found.map_err(|error| self.refused(error)),
+            Err(silence) => Err(LeaseError::Silence(self.name.clone(), silence)),
         }
     }
 
-    fn write(&self, lease: Lease, now: Timestamp, taken: bool) -> Lease {
+    /// What became of a write.
+    async fn settle(
+        &self,
+        writing: impl Future<Output = kube::Result<Lease>>,
+    ) -> Result<Written, LeaseError> {
+        match patience::answer(writing).await {
+            Ok(Ok(_)) => Ok(Written::Ours),
+            // 409 for both: it exists by now, or it has changed.
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(Written::Theirs),
+            Ok(Err(error)) => Err(self.refused(error)),
+            Err(silence) => Err(LeaseError::Silence(self.name.clone(), silence)),
+        }
+    }
+
+    fn ours(&self, lease: Lease, now: Timestamp, taken: bool) -> Lease {
         let before = lease.spec.unwrap_or_default();
         let changed = before.holder_identity.as_deref() != Some(self.election.identity());
         let transitions = before.lease_transitions.unwrap_or(0);
@@ -129,9 +145,15 @@ impl Leases {
         }
     }
 
-    fn error(&self, error: kube::Error) -> LeaseError {
-        LeaseError::Api(self.name.clone(), error)
+    fn refused(&self, error: kube::Error) -> LeaseError {
+        LeaseError::Api(self.name.clone(), Box::new(error))
     }
+}
+
+/// Whose write it was that counts.
+enum Written {
+    Ours,
+    Theirs,
 }
 
 fn record_of(lease: &Lease) -> Record {

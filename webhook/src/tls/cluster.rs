@@ -1,6 +1,7 @@
 //! What self-management reads and writes in the cluster: one Secret, and one field of two configurations.
 
 use super::secret;
+use crate::patience::{self, Silence};
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     core::v1::Secret,
@@ -10,13 +11,10 @@ use kube::{
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 /// Owner of `caBundle`, and of nothing else.
 pub const FIELD_MANAGER: &str = "netdoctor-webhook";
-
-/// The longest wait for one answer of the API server.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the cluster could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +23,8 @@ pub enum ClusterError {
     #[error("{0}: {1}")]
     Api(&'static str, #[source] Box<kube::Error>),
     /// It did not answer in time.
-    #[error("{0}: no answer within 10 s")]
-    Silence(&'static str),
+    #[error("{0}: {1}")]
+    Silence(&'static str, #[source] Silence),
 }
 
 impl ClusterError {
@@ -204,11 +202,11 @@ fn applied(found: &Found, bundle: &str) -> Value {
 /// The API server's answer, if it comes in time.
 async fn ask<T>(
     what: &'static str,
-    answer: impl Future<Output = kube::Result<T>>,
+    asked: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, ClusterError> {
-    match tokio::time::timeout(PATIENCE, answer).await {
+    match patience::answer(asked).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(ClusterError::Api(what, Box::new(error))),
-        Err(_) => Err(ClusterError::Silence(what)),
+        Err(silence) => Err(ClusterError::Silence(what, silence)),
     }
 }

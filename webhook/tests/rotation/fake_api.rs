@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// It happens, and the connection breaks before the answer.
     LoseAnswer,
+    /// Nothing ever comes back.
+    Hang,
 }
 
 type Faults = Box<dyn FnMut(&Method, &str) -> Option<Fault> + Send>;
@@ -115,21 +117,8 @@ impl FakeApi {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_err(Into::into)?.to_bytes();
         let (method, path) = (parts.method, parts.uri.path().to_owned());
-        let mut inner = self.0.lock().unwrap();
-        inner.requests.push(format!("{method} {path}"));
-        let fault = inner
-            .faults
-            .as_mut()
-            .and_then(|faults| faults(&method, &path));
-        let now = (inner.now)();
-        let (status, object) = match fault {
-            Some(Fault::Refuse(code)) => failure(code, "as the test wants it"),
-            Some(Fault::Unreachable) => return Err("connection refused".into()),
-            Some(Fault::LoseAnswer) => {
-                inner.act(&method, &path, &body);
-                return Err("connection reset".into());
-            }
-            None => inner.act(&method, &path, &body),
+        let Some((status, object, now)) = self.decide(&method, &path, &body)? else {
+            return std::future::pending().await;
         };
         let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now)?;
         Ok(Response::builder()
@@ -137,6 +126,33 @@ impl FakeApi {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::DATE, date)
             .body(Full::from(object.to_string()))?)
+    }
+
+    /// Status, object and time; nothing when there is no answer at all.
+    fn decide(
+        &self,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+    ) -> Result<Option<(StatusCode, Value, Timestamp)>, tower::BoxError> {
+        let mut inner = self.0.lock().unwrap();
+        inner.requests.push(format!("{method} {path}"));
+        let fault = inner
+            .faults
+            .as_mut()
+            .and_then(|faults| faults(method, path));
+        let now = (inner.now)();
+        let (status, object) = match fault {
+            Some(Fault::Refuse(code)) => failure(code, "as the test wants it"),
+            Some(Fault::Unreachable) => return Err("connection refused".into()),
+            Some(Fault::LoseAnswer) => {
+                inner.act(method, path, body);
+                return Err("connection reset".into());
+            }
+            Some(Fault::Hang) => return Ok(None),
+            None => inner.act(method, path, body),
+        };
+        Ok(Some((status, object, now)))
     }
 }
 

@@ -169,3 +169,21 @@ async fn without_the_lease_a_replica_serves_and_nobody_writes() {
     replica.look().await;
     assert_eq!(world.authorities(VALIDATING), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_never_answers_holds_nobody_up_for_ever() {
+    let world = World::new();
+    let mut replica = world.replica(SignedDuration::ZERO).await;
+    replica.look().await;
+    for hangs in ["/leases", "/secrets", "webhookconfigurations"] {
+        world
+            .api
+            .faults(move |_, path| path.contains(hangs).then_some(Fault::Hang));
+        let begin = tokio::time::Instant::now();
+        let looked = replica.managed.look().await;
+        // Without news about the Lease it still leads for a while, and finds nothing to do.
+        assert_eq!(looked.is_ok(), hangs == "/leases", "{hangs}");
+        assert_eq!(begin.elapsed().as_secs(), 10, "{hangs}");
+        assert!(replica.serving.is_ready());
+    }
+}
