@@ -213,6 +213,36 @@ async fn mistakes_are_said_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn running_out_of_file_descriptors_is_no_end() {
+    let cluster = Cluster::start().await;
+    let mut program = Program::start_with_files(&cluster, 60, &DRAIN).await;
+    program.ready().await;
+    until("the caBundle", || !cluster.bundle(VALIDATING).is_empty()).await;
+    let bundle = cluster.bundle(VALIDATING);
+    // More than it may have open at once, and none of them says a word.
+    let mut silent = Vec::new();
+    for _ in 0..150 {
+        silent.push(program.connect().await);
+    }
+    let answer = program.review(&bundle, &review("uid-1"), "").await;
+    assert_eq!(
+        answer["response"]["uid"], "uid-1",
+        "the silent ones make room"
+    );
+    drop(silent);
+    let answer = program.review(&bundle, &review("uid-2"), "").await;
+    assert_eq!(answer["response"]["uid"], "uid-2");
+    assert_eq!(get(program.health, "/livez").await.0, 200);
+    program.signal("TERM");
+    let (code, log) = program.ended().await;
+    assert_eq!(code, Some(0));
+    assert!(
+        log.contains("cannot accept connections"),
+        "the limit was never met"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_auditor_is_a_process_of_its_own() {
     let cluster = Cluster::start().await;
     let mut program = Program::start(&cluster, "audit", &[]).await;

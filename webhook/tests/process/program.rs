@@ -117,12 +117,36 @@ pub(crate) struct Program {
 impl Program {
     /// Starts it, and reads from its log where it listens.
     pub(crate) async fn start(cluster: &Cluster, part: &str, arguments: &[&str]) -> Self {
+        Self::run(cluster.command(part, arguments)).await
+    }
+
+    /// Starts a server that may have this many files open.
+    pub(crate) async fn start_with_files(
+        cluster: &Cluster,
+        files: u32,
+        arguments: &[&str],
+    ) -> Self {
+        let program = cluster.command("serve", arguments);
+        let program = program.as_std();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .env_clear()
+            .envs(
+                program
+                    .get_envs()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            )
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        Self::run(shell).await
+    }
+
+    async fn run(mut command: Command) -> Self {
         let started = Instant::now();
-        let mut child = cluster
-            .command(part, arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut log = String::new();
         let mut addresses: BTreeMap<String, SocketAddr> = BTreeMap::new();
@@ -185,6 +209,11 @@ impl Program {
         let (status, body) = exchange(stream, &format!("{head}{body}")).await;
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap()
+    }
+
+    /// A connection that says nothing.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.reviews.unwrap()).await.unwrap()
     }
 
     /// Sends a signal.

@@ -1,6 +1,6 @@
 //! Which certificate answers, and who is let in.
 
-use crate::support::{Authority, Client, Running, Start, review, trusting};
+use crate::support::{Authority, Client, Running, Start, review, trusting, trusting_by};
 use jiff::Timestamp;
 use netdoctor_webhook::tls::{AuthorityFile, Callers, PairFiles, Polled};
 use std::{
@@ -8,6 +8,10 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::Arc,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
 };
 
 /// The serial number of what a new connection is answered with.
@@ -209,4 +213,27 @@ async fn only_the_api_server_is_let_in_when_its_authority_is_known() {
     assert!(call(Some(known)).await.is_err());
     let stranger = stranger.client("kube-apiserver");
     assert_eq!(call(Some(stranger)).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_versions_of_tls_are_spoken_and_no_others() {
+    let server = Start::default().start().await;
+    let authority = server.authority.pem();
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = trusting_by(&[version], &[&authority], None);
+        let mut client = Client::connect(server.address, &config).await.unwrap();
+        let spoken = client.stream.get_ref().1.protocol_version();
+        assert_eq!(spoken, Some(version.version));
+        let response = client.post("/validate", &review("u", 10)).await.unwrap();
+        assert_eq!(response.status, 200);
+    }
+    // What TLS 1.1 begins with.
+    let mut old = TcpStream::connect(server.address).await.unwrap();
+    let mut hello = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0, 0x2f, 1, 0]);
+    old.write_all(&hello).await.unwrap();
+    let mut answer = Vec::new();
+    _ = old.read_to_end(&mut answer).await;
+    assert_eq!(answer.first(), Some(&0x15), "an alert: {answer:?}");
 }

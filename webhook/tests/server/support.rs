@@ -12,7 +12,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
     client::Resumption,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
@@ -226,13 +226,22 @@ pub(crate) fn trusting(
     authorities: &[&str],
     identity: Option<(String, String)>,
 ) -> Arc<ClientConfig> {
+    trusting_by(rustls::DEFAULT_VERSIONS, authorities, identity)
+}
+
+/// The same with these versions of TLS only.
+pub(crate) fn trusting_by(
+    versions: &[&'static SupportedProtocolVersion],
+    authorities: &[&str],
+    identity: Option<(String, String)>,
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for pem in authorities {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         roots.add(certificate).unwrap();
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
     let mut config = match identity {
