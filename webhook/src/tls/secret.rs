@@ -17,19 +17,16 @@ use jiff::Timestamp;
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
+use netdoctor_manifests::names;
 use std::collections::BTreeMap;
 
-/// Annotation that asks for a rotation: any value that differs from the one of [`ROTATE_DONE`].
-pub const ROTATE: &str = "netdoctor.io/rotate-ca";
-/// Annotation with the request that was last acted upon.
-pub const ROTATE_DONE: &str = "netdoctor.io/rotate-ca-done";
 /// Annotation that says since when every configuration has trusted the next authority.
 pub const NEXT_PUBLISHED: &str = "netdoctor.io/next-published";
 
 /// Certificate and key of the authority in use.
-pub const CURRENT: [&str; 2] = ["ca.crt", "ca.key"];
+pub const CURRENT: [&str; 2] = [names::CA_CERTIFICATE_KEY, "ca.key"];
 /// Certificate and key of the authority to come.
-pub const NEXT: [&str; 2] = ["next.crt", "next.key"];
+pub const NEXT: [&str; 2] = [names::NEXT_CERTIFICATE_KEY, "next.key"];
 /// Certificates of the authorities before.
 pub const PREVIOUS: &str = "previous.crt";
 
@@ -89,8 +86,8 @@ impl Contents {
             trouble,
             next: authority(NEXT).and_then(Result::ok),
             previous,
-            requested: annotation(ROTATE),
-            honoured: annotation(ROTATE_DONE),
+            requested: annotation(names::ROTATE_ANNOTATION),
+            honoured: annotation(names::ROTATE_DONE_ANNOTATION),
             published: annotation(NEXT_PUBLISHED).and_then(|value| value.parse().ok()),
         }
     }
@@ -165,7 +162,10 @@ impl Contents {
 
         let published = self.published.map(|at| at.to_string());
         let annotations = secret.metadata.annotations.get_or_insert_default();
-        for (key, value) in [(ROTATE_DONE, &self.honoured), (NEXT_PUBLISHED, &published)] {
+        for (key, value) in [
+            (names::ROTATE_DONE_ANNOTATION, &self.honoured),
+            (NEXT_PUBLISHED, &published),
+        ] {
             match value {
                 Some(value) => _ = annotations.insert(key.to_owned(), value.clone()),
                 None => _ = annotations.remove(key),
