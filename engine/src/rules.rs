@@ -18,6 +18,8 @@ mod text;
 mod tls;
 mod workload;
 
+pub use host::NETWORK_IMAGES;
+
 /// All rules in code order.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
     let areas = [

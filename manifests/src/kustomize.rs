@@ -211,5 +211,7 @@ fn operations(patch: &json_patch::Patch) -> String {
         return text;
     }
     let lines = operations.as_array().into_iter().flatten();
-    lines.map(|operation| format!("- {operation}\n")).collect()
+    lines.fold(String::new(), |text, operation| {
+        format!("{text}- {operation}\n")
+    })
 }

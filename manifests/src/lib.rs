@@ -16,20 +16,26 @@ pub mod kustomize;
 pub mod names;
 mod object;
 mod options;
+pub mod policy;
 mod rbac;
 pub mod scope;
 mod workload;
 pub mod yaml;
 
 pub use component::Component;
-pub use options::{Certificates, FailurePolicy, Options, OptionsError, Profile};
+pub use options::{
+    Certificates, CustomWorkload, FailurePolicy, Mode, Options, OptionsError, Profile,
+};
 
 use serde_json::Value;
 
 /// The objects in the order in which they are to be applied: what others need comes first, and the configurations that
 /// send requests to the webhook come last.
 pub fn render(options: &Options) -> Vec<Value> {
-    let mut objects = base::objects(options);
+    let mut objects = match options.mode {
+        Mode::Webhook => base::objects(options),
+        Mode::Policy => policy::objects(options),
+    };
     for component in options.components() {
         component.edits(options).apply(&mut objects);
     }

@@ -43,6 +43,15 @@ pub const PROFILE_LABEL: &str = "netdoctor.io/profile";
 /// Namespace label: `enabled` lets the mutating webhook in.
 pub const MUTATE_LABEL: &str = "netdoctor.io/mutate";
 
+/// Annotation of [`CA_SECRET`] that asks for a rotation: any value that differs from that of [`ROTATE_DONE_ANNOTATION`].
+pub const ROTATE_ANNOTATION: &str = "netdoctor.io/rotate-ca";
+/// Annotation of [`CA_SECRET`] with the wish that was last acted upon.
+pub const ROTATE_DONE_ANNOTATION: &str = "netdoctor.io/rotate-ca-done";
+/// Key of [`CA_SECRET`] with the certificate of the authority that signs.
+pub const CA_CERTIFICATE_KEY: &str = "ca.crt";
+/// Key of [`CA_SECRET`] with the certificate of the authority to come.
+pub const NEXT_CERTIFICATE_KEY: &str = "next.crt";
+
 /// Namespaces that the control plane lives in: never matched (webhook.md 4.3).
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 

@@ -7,6 +7,8 @@ use crate::{Component, names};
 /// What to render. The default is what `manifests/base` and `install.yaml` hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// What enforces the rules.
+    pub mode: Mode,
     /// Where the server lives.
     pub namespace: String,
     /// The image of server and auditor.
@@ -68,6 +70,16 @@ impl std::str::FromStr for CustomWorkload {
     }
 }
 
+/// What enforces the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// A server that the API server asks.
+    #[default]
+    Webhook,
+    /// Policies that the API server evaluates by itself.
+    Policy,
+}
+
 /// How strict (webhook.md 2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Profile {
@@ -126,6 +138,7 @@ pub enum Certificates {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            mode: Mode::default(),
             namespace: names::NAMESPACE.to_owned(),
             image: format!(
                 "ghcr.io/netdoctor/kubectl-netdoctor:v{}",
@@ -165,6 +178,9 @@ pub enum OptionsError {
     /// Only unprivileged ports can be bound by the container, and two are taken.
     #[error("port {0} cannot be used: choose one from 1024 to 65535 other than {1} and {2}")]
     Port(u16, u16, u16),
+    /// There is no server that it could be about.
+    #[error("{0} belongs to the webhook: with policies of the API server there is none")]
+    NotOfPolicies(String),
     /// Not `PLURAL.VERSION.GROUP`.
     #[error(
         "\"{0}\" is no resource: write PLURAL.VERSION.GROUP, for example rollouts.v1alpha1.argoproj.io"
@@ -178,6 +194,9 @@ impl Options {
     /// # Errors
     /// The first of them.
     pub fn check(&self) -> Result<(), OptionsError> {
+        if self.mode == Mode::Policy {
+            return self.check_policies();
+        }
         if self.replicas == 0 {
             return Err(OptionsError::NoReplica);
         }
@@ -205,9 +224,35 @@ impl Options {
         Ok(())
     }
 
+    fn check_policies(&self) -> Result<(), OptionsError> {
+        let of_server = self
+            .components
+            .iter()
+            .find(|component| **component != Component::LabelGuard);
+        let alien = if let Some(component) = of_server {
+            Some(component.as_str())
+        } else if self.failure_policy == FailurePolicy::Fail {
+            Some("failurePolicy Fail")
+        } else if self.certificates != Certificates::SelfManaged {
+            Some("a certificate")
+        } else if !self.custom_workloads.is_empty() {
+            Some("matching custom workloads")
+        } else {
+            None
+        };
+        match alien {
+            Some(alien) => Err(OptionsError::NotOfPolicies(alien.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     /// Everything that is laid over the base, in a fixed order.
     pub fn components(&self) -> Vec<Component> {
         let mut components = self.components.clone();
+        if self.mode == Mode::Policy {
+            components.retain(|component| *component == Component::LabelGuard);
+            return components.into_iter().collect();
+        }
         match self.profile {
             Profile::Advisory => {}
             Profile::Guarded => drop(components.insert(Component::Guarded)),

@@ -376,7 +376,7 @@ fn with_files_nothing_can_write_a_secret() {
                 each_string(rule, &mut |text| assert_ne!(text, "secrets"));
                 each_string(rule, &mut |text| assert_ne!(text, "leases"));
                 each_string(rule, &mut |text| {
-                    assert_ne!(text, "validatingwebhookconfigurations")
+                    assert_ne!(text, "validatingwebhookconfigurations");
                 });
             }
         }

@@ -69,11 +69,12 @@ fn build(kubectl: &Path, folder: &Path) -> Vec<Value> {
 fn build_components(kubectl: &Path, components: &[Component]) -> Vec<Value> {
     let scratch = tempfile::tempdir_in(folder().join("..").join("target")).unwrap();
     let relative = "../../manifests";
-    let list: String = components
+    let list: Vec<String> = components
         .iter()
-        .map(|component| format!("- {relative}/components/{}\n", component.as_str()))
+        .map(|component| format!("- {relative}/components/{}", component.as_str()))
         .collect();
-    let text = format!("resources:\n- {relative}/base\ncomponents:\n{list}");
+    let list = list.join("\n");
+    let text = format!("resources:\n- {relative}/base\ncomponents:\n{list}\n");
     std::fs::write(scratch.path().join("kustomization.yaml"), text).unwrap();
     build(kubectl, scratch.path())
 }

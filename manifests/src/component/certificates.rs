@@ -55,7 +55,7 @@ pub(super) fn files() -> Edits {
 pub(super) fn cert_manager(options: &Options) -> Edits {
     let mut edits = files();
     edits.adds = vec![
-        issuer(options, SELF_SIGNED, json!({"selfSigned": {}})),
+        issuer(options, SELF_SIGNED, &json!({"selfSigned": {}})),
         certificate(
             options,
             AUTHORITY,
@@ -69,7 +69,11 @@ pub(super) fn cert_manager(options: &Options) -> Edits {
                 "usages": ["cert sign", "crl sign"],
             }),
         ),
-        issuer(options, AUTHORITY, json!({"ca": {"secretName": AUTHORITY}})),
+        issuer(
+            options,
+            AUTHORITY,
+            &json!({"ca": {"secretName": AUTHORITY}}),
+        ),
         certificate(
             options,
             names::TLS_SECRET,
@@ -107,7 +111,7 @@ fn dns_names(namespace: &str) -> [String; 2] {
     [host.clone(), format!("{host}.cluster.local")]
 }
 
-fn issuer(options: &Options, name: &str, spec: Value) -> Value {
+fn issuer(options: &Options, name: &str, spec: &Value) -> Value {
     with(
         namespaced(options, "cert-manager.io/v1", "Issuer", name, Part::Webhook),
         json!({"spec": spec}),
