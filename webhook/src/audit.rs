@@ -4,6 +4,7 @@ use crate::{
     auditor,
     clock::Clock,
     health::Health,
+    metrics::Metrics,
     process::{PlainSockets, Process, client},
     server::Drain,
     settings::Audit,
@@ -24,7 +25,7 @@ const DRAIN: Drain = Drain {
 pub async fn audit(settings: &Audit) -> anyhow::Result<()> {
     let plain = PlainSockets::bind(&settings.process).await?;
     let client = client(&Arc::new(Clock::default())).await?;
-    let mut process = Process::new()?;
+    let mut process = Process::new(Metrics::of_auditor())?;
     let place = settings.process.place();
     let configuration = process.configuration(place.clone(), client.clone());
     let cache = process.cache(client.clone(), &configuration).await;

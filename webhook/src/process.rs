@@ -40,10 +40,10 @@ pub(crate) struct Process {
 
 impl Process {
     /// One without any parts.
-    pub(crate) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new(metrics: Metrics) -> anyhow::Result<Self> {
         Ok(Self {
             phases: Phases::default(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(metrics),
             tasks: JoinSet::new(),
             signals: Signals::new()?,
         })
@@ -79,7 +79,6 @@ impl Process {
         client: Client,
         configuration: &Arc<Configuration>,
     ) -> Arc<Cache> {
-        let mut changes = configuration.changes();
         let policy = configuration.policy();
         let kinds = cache::kinds(&RULES, &policy.config);
         let options = cache::Options {
@@ -88,13 +87,7 @@ impl Process {
         };
         let cache = Arc::new(Cache::start(client, kinds, options).await);
         let (kept, configuration) = (cache.clone(), configuration.clone());
-        self.add_until_leaving(async move {
-            while changes.changed().await.is_ok() {
-                let policy = configuration.policy();
-                kept.watch(cache::kinds(&RULES, &policy.config));
-                kept.state(policy.facts.clone());
-            }
-        });
+        self.add_until_leaving(async move { kept.follow(&configuration).await });
         cache
     }
 

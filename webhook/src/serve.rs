@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     health::Health,
     lease::{Election, Leases},
+    metrics::Metrics,
     process::{PlainSockets, Process, client, listen},
     server::{Admission, Gate, router},
     settings::{Certificates, Serve, TlsSettings},
@@ -28,7 +29,7 @@ pub async fn serve(settings: &Serve) -> anyhow::Result<()> {
     let plain = PlainSockets::bind(&settings.process).await?;
     let clock = Arc::new(Clock::default());
     let client = client(&clock).await?;
-    let mut process = Process::new()?;
+    let mut process = Process::new(Metrics::new())?;
 
     let serving = Arc::new(Serving::new(process.metrics.clone()));
     let callers = callers(&mut process, &settings.tls)?;

@@ -160,7 +160,7 @@ mod tests {
             none
         );
         assert_eq!(codes("", "", "shop"), none);
-        assert_eq!(codes("", "rules: {SVC004: 'off'}", "x"), none);
+        assert_eq!(codes("", "rules: {SVC004: {severity: 'off'}}", "x"), none);
         let quiet = "overrides: [{code: SVC004, namespaces: [shop], mode: audit}]";
         assert_eq!(codes("", quiet, "x"), none);
         let elsewhere = quiet.replace("shop", "legacy");
