@@ -55,7 +55,8 @@ struct Response<'a> {
 
 #[derive(Serialize)]
 struct Status {
-    status: &'static str,
+    #[serde(rename = "status")]
+    outcome: &'static str,
     message: String,
     reason: &'static str,
     code: u16,
@@ -186,7 +187,7 @@ fn status(review: &Review<'_>, denied: &[&Said]) -> Option<Status> {
         .rsplit_once('/')
         .map_or("", |(group, _)| group);
     Some(Status {
-        status: "Failure",
+        outcome: "Failure",
         message,
         reason: "Forbidden",
         code: 403,

@@ -171,7 +171,7 @@ fn operations(
             PatchOperation::Test(_) => {}
             PatchOperation::Add(add) if declares(object, add.path.as_str()) => return None,
             PatchOperation::Add(_) | PatchOperation::Replace(_) => {
-                operations.push(operation.clone())
+                operations.push(operation.clone());
             }
             _ => return None,
         }

@@ -19,6 +19,7 @@ mod file;
 mod tests;
 
 pub(crate) use file::can_deny;
+pub use netdoctor_manifests::names::{ADMISSION_LABEL, MUTATE_LABEL, PROFILE_LABEL};
 
 use jiff::{SignedDuration, Timestamp};
 use netdoctor_engine::{
@@ -28,13 +29,6 @@ use netdoctor_engine::{
     model::{Namespace, Text},
     rule::{Action, Actions},
 };
-
-/// The label of a namespace that says how strict the webhook is there.
-pub const PROFILE_LABEL: &str = "netdoctor.io/profile";
-/// The label of a namespace by which the webhook leaves it alone: `netdoctor.io/admission: disabled`.
-pub const ADMISSION_LABEL: &str = "netdoctor.io/admission";
-/// The label of a namespace that asks for repairs: `netdoctor.io/mutate: enabled`.
-pub const MUTATE_LABEL: &str = "netdoctor.io/mutate";
 
 /// What the `ConfigMap` says.
 #[derive(Debug, Clone)]

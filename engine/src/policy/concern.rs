@@ -3,8 +3,8 @@
 use super::{Direction, dns, matching};
 use crate::{
     context::Context,
-    model::{Labels, Namespace, NetworkPolicy, Peer, PolicyRule},
-    selector::{self, LabelSelector},
+    model::{Labels, NetworkPolicy, Peer, PolicyRule},
+    selector,
 };
 use std::collections::BTreeSet;
 
@@ -58,27 +58,15 @@ fn answers_dns(cx: &Context<'_>, namespace: &str, labels: &Labels) -> bool {
     })
 }
 
-/// Policies of which a peer selects this namespace, and those beside them: what one policy no longer admits is told by
-/// the one that speaks for all.
-pub(crate) fn with_namespace<'a>(
-    cx: &Context<'a>,
-    namespace: &Namespace,
-) -> Vec<&'a NetworkPolicy> {
-    let selected = |selector: &LabelSelector| {
-        let label = |key: &str| {
-            Some(if key == matching::NAMESPACE_NAME {
-                Some(&*namespace.meta.name)
-            } else {
-                namespace.meta.labels.get(key)
-            })
-        };
-        matching::select(selector, label) != Some(false)
+/// Policies that look at the labels of namespaces, and those beside them: what one policy no longer admits is told by the
+/// one that speaks for all.
+pub(crate) fn with_namespaces<'a>(cx: &Context<'a>) -> Vec<&'a NetworkPolicy> {
+    let looks = |policy: &&NetworkPolicy| {
+        peers(policy).any(|(_, _, peer)| peer.namespace_selector.is_some())
     };
     let concerned: BTreeSet<&'a str> = cx
         .all::<NetworkPolicy>()
-        .filter(|policy| {
-            peers(policy).any(|(_, _, peer)| peer.namespace_selector.as_ref().is_some_and(selected))
-        })
+        .filter(looks)
         .map(|policy| &*policy.meta.namespace)
         .collect();
     concerned

@@ -8,9 +8,9 @@ use netdoctor_engine::{
     model::{Kind, Namespace},
     rule::Rule,
 };
+use netdoctor_manifests::names::SYSTEM_NAMESPACES;
 
-/// Without these a control plane does not start.
-const NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
+/// Whose work a cluster cannot do without.
 const GROUPS: &[&str] = &["system:nodes", "system:serviceaccounts:kube-system"];
 const USERS: &[&str] = &[
     "system:kube-controller-manager",
@@ -21,7 +21,7 @@ const USERS: &[&str] = &[
 /// Whether the namespace or the user alone decides that nothing is judged.
 pub(crate) fn by_whom_or_where(review: &Review<'_>, world: &World<'_>) -> bool {
     let user = &review.user;
-    NAMESPACES.contains(&&*review.namespace)
+    SYSTEM_NAMESPACES.contains(&&*review.namespace)
         || USERS.contains(&&*user.username)
         || user.groups.iter().any(|group| GROUPS.contains(&&**group))
         || namespace(review, world)

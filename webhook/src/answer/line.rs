@@ -19,7 +19,7 @@ pub(super) fn patch<'f>(finding: &'f Finding, object: &ObjectRef) -> Option<&'f 
 pub(super) fn of(patch: &Patch) -> Option<Vec<String>> {
     let mut edits: Vec<(Vec<String>, Edit)> = Vec::new();
     for operation in &patch.0 {
-        let (path, edit) = match operation {
+        let (place, edit) = match operation {
             PatchOperation::Test(_) => continue,
             PatchOperation::Add(add) => (add.path.as_str(), Edit::Put(add.value.clone())),
             PatchOperation::Replace(replace) => {
@@ -28,23 +28,23 @@ pub(super) fn of(patch: &Patch) -> Option<Vec<String>> {
             PatchOperation::Remove(remove) => (remove.path.as_str(), Edit::Remove),
             PatchOperation::Move(_) | PatchOperation::Copy(_) => return None,
         };
-        let path: Vec<String> = path
+        let place: Vec<String> = place
             .split('/')
             .skip(1)
             .map(netdoctor_engine::pointer::unescape)
             .collect();
-        if path.is_empty() {
+        if place.is_empty() {
             return None;
         }
         // What is put into a value that was put a moment ago is part of it.
         let inside = edits.iter_mut().rev().find_map(|(outer, edit)| match edit {
-            Edit::Put(value) if path.starts_with(outer) => Some((outer.len(), value)),
+            Edit::Put(value) if place.starts_with(outer) => Some((outer.len(), value)),
             _ => None,
         });
         match (inside, edit) {
-            (Some((depth, value)), Edit::Put(inner)) => put(value, &path[depth..], inner)?,
+            (Some((depth, value)), Edit::Put(inner)) => put(value, &place[depth..], inner)?,
             (Some(_), Edit::Remove) => return None,
-            (None, edit) => edits.push((path, edit)),
+            (None, edit) => edits.push((place, edit)),
         }
     }
     let lines: Vec<String> = edits.iter().map(|(path, edit)| line(path, edit)).collect();
@@ -92,9 +92,8 @@ pub(super) fn dotted<T: AsRef<str>>(path: &[T]) -> String {
     let mut text = String::new();
     for token in path {
         let token = token.as_ref();
-        if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit()) {
-            text.push_str(&format!("[{token}]"));
-        } else if token.contains(['.', '/', '[', ']', ' ']) {
+        let index = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
+        if index || token.contains(['.', '/', '[', ']', ' ']) {
             text.push_str(&format!("[{token}]"));
         } else {
             if !text.is_empty() {

@@ -193,7 +193,7 @@ impl<'a> Found<'_, 'a> {
             self.add(services.collect::<Vec<_>>(), Subject::Service);
         }
         if self.asks(Kind::NetworkPolicy) {
-            let policies = concern::with_namespace(self.cx, namespace);
+            let policies = concern::with_namespaces(self.cx);
             self.add(policies, Subject::NetworkPolicy);
         }
     }

@@ -188,7 +188,7 @@ impl Request {
             Some(kind) if !kind.namespaced() => Value::Null,
             _ => object["metadata"]["namespace"].clone(),
         };
-        Self(json!({
+        let mut review = json!({
             "kind": "AdmissionReview",
             "apiVersion": "admission.k8s.io/v1",
             "request": {
@@ -199,11 +199,12 @@ impl Request {
                 "namespace": namespace,
                 "operation": operation.as_str(),
                 "userInfo": {"username": "ann", "groups": ["system:authenticated"]},
-                "object": new,
-                "oldObject": old,
                 "dryRun": false,
             },
-        }))
+        });
+        review["request"]["object"] = new.unwrap_or_default();
+        review["request"]["oldObject"] = old.unwrap_or_default();
+        Self(review)
     }
 
     pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {

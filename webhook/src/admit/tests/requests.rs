@@ -76,11 +76,11 @@ fn bookkeeping_is_never_looked_at() {
     ];
     for (key, value) in edits {
         let new = edited(&host_network(), |object| {
-            object["metadata"][key] = value.clone()
+            object["metadata"][key] = value.clone();
         });
         // The old object is innocent, the new one is not: nothing is said all the same.
         let innocent = edited(&host_network(), |object| {
-            object["spec"]["replicas"] = json!(1)
+            object["spec"]["replicas"] = json!(1);
         });
         update(&strict, &old, &new).silent();
         assert_eq!(
@@ -90,7 +90,7 @@ fn bookkeeping_is_never_looked_at() {
         );
     }
     let status = edited(&host_network(), |object| {
-        object["status"] = json!({"replicas": 3})
+        object["status"] = json!({"replicas": 3});
     });
     update(&strict, &old, &status).silent();
 }

@@ -6,7 +6,7 @@ use crate::{
     context::Change,
     finding::Finding,
     model::{Kind, Origin, decode, decode::Any},
-    rule::Surface,
+    rule::{Rule, Surface},
     rules::RULES,
     run::{judge, run},
     snapshot::{Builder, Snapshot, Source},
@@ -345,6 +345,29 @@ fn family(code: &str) -> &str {
     if code == "SVC002" { "SVC001" } else { code }
 }
 
+/// Places that differ, each the topmost that differs as a whole.
+fn places(old: &Value, new: &Value, at: &str, found: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                let place = crate::pointer::join(at, key);
+                match (old.get(key), new.get(key)) {
+                    (Some(old), Some(new)) => places(old, new, &place, found),
+                    _ => found.push(place),
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                places(old, new, &format!("{at}/{index}"), found);
+            }
+        }
+        (old, new) if old == new => {}
+        _ => found.push(at.to_owned()),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -379,5 +402,25 @@ proptest! {
             !renamed(finding) && (!owned || finding.subject != reference)
         }));
         prop_assert_eq!(found, expected, "change of {}", reference);
+    }
+
+    #[test]
+    fn a_rule_that_reads_nothing_of_what_changed_has_nothing_new_to_say(
+        (state, other, at) in (slots(), slots(), 0..slots().len())
+    ) {
+        let state = collected(state);
+        let (Some(old), Some(new)) = (&state[at], &other[at]) else { return Ok(()) };
+        if old["kind"] == "Pod" {
+            return Ok(()); // of a pod only labels can change, and they are read by those who select it
+        }
+        let mut changed = Vec::new();
+        places(old, new, "", &mut changed);
+        let (old, new) = (decoded(old), decoded(new));
+        let change = Change { old: Some(&old), new: Some(&new) };
+        let (snapshot, config) = (snapshot(&state), Config::default());
+        let asked = |rule: &Rule| changed.iter().any(|place| rule.reads_at(place));
+        let all = judge(&RULES, &snapshot, change, &|_| true, &config, clock());
+        let some = judge(&RULES, &snapshot, change, &asked, &config, clock());
+        prop_assert_eq!(seen(&some.report.findings), seen(&all.report.findings), "{:?}", changed);
     }
 }
