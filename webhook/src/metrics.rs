@@ -7,14 +7,17 @@ use crate::admit::{Decision, FailOpen, Verdict};
 use jiff::Timestamp;
 use netdoctor_engine::model::Kind;
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 pub mod audit;
+mod labels;
 mod text;
+
+pub use labels::{Certificate, HandshakeFailure, Webhook};
+use labels::{CertificateLabel, KindLabel, ReasonLabel, RequestLabels, RuleLabels, WebhookLabel};
 
 /// Media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,126 +37,6 @@ const FAIL_OPEN: [FailOpen; 6] = [
     FailOpen::Deadline,
     FailOpen::Shed,
 ];
-
-/// Which of the two webhooks is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Webhook {
-    /// `/validate`
-    Validate,
-    /// `/mutate`
-    Mutate,
-}
-
-impl Webhook {
-    /// Value of the `webhook` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Validate => "validate",
-            Self::Mutate => "mutate",
-        }
-    }
-}
-
-/// Which certificate of a self-managed or mounted pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Certificate {
-    /// The authority that signs.
-    Ca,
-    /// What connections are answered with.
-    Leaf,
-}
-
-/// Why a connection never carried a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HandshakeFailure {
-    /// It took too long.
-    Timeout,
-    /// The other side went away.
-    Closed,
-    /// The other side does not trust our certificate: the caBundle is wrong, old or absent.
-    CertificateRefused,
-    /// The other side named another failure.
-    Alert,
-    /// No common version, cipher suite or protocol.
-    Incompatible,
-    /// What arrived is not TLS.
-    NotTls,
-    /// The client certificate is missing, not trusted, or names somebody else.
-    ClientCertificate,
-    /// There is no certificate to answer with yet.
-    NoCertificate,
-    /// Too many connections, all of them busy.
-    ConnectionLimit,
-    /// Anything else.
-    Other,
-}
-
-impl HandshakeFailure {
-    const ALL: [Self; 10] = [
-        Self::Timeout,
-        Self::Closed,
-        Self::CertificateRefused,
-        Self::Alert,
-        Self::Incompatible,
-        Self::NotTls,
-        Self::ClientCertificate,
-        Self::NoCertificate,
-        Self::ConnectionLimit,
-        Self::Other,
-    ];
-
-    /// Value of the `reason` label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Closed => "closed",
-            Self::CertificateRefused => "certificate-refused",
-            Self::Alert => "alert",
-            Self::Incompatible => "incompatible",
-            Self::NotTls => "not-tls",
-            Self::ClientCertificate => "client-certificate",
-            Self::NoCertificate => "no-certificate",
-            Self::ConnectionLimit => "connection-limit",
-            Self::Other => "other",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    webhook: &'static str,
-    operation: &'static str,
-    kind: &'static str,
-    decision: &'static str,
-    code: u16,
-    dry_run: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RuleLabels {
-    rule: &'static str,
-    verdict: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WebhookLabel {
-    webhook: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CertificateLabel {
-    certificate: &'static str,
-}
 
 /// All metrics of the process.
 #[derive(Debug)]
