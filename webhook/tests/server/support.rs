@@ -132,7 +132,12 @@ impl Default for Start {
     fn default() -> Self {
         Self {
             judge: Arc::new(By(allow)),
-            limits: Limits::default(),
+            // A busy machine must not make a review late that is not meant to be.
+            limits: Limits {
+                validate: Duration::from_secs(30),
+                mutate: Duration::from_secs(30),
+                ..Limits::default()
+            },
             times: Times::default(),
             connections: 1_000,
             workers: 2,
