@@ -4,9 +4,10 @@ use super::Context;
 use crate::{
     ingress::KnownController,
     model::{
-        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Meta, Object, ObjectRef, Pod,
-        Service, Text, Workload,
+        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Meta, NetworkPolicy, Object,
+        ObjectRef, Pod, Service, Text, Workload,
     },
+    policy::concern,
     snapshot::Group,
 };
 
@@ -43,6 +44,18 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
+    /// Policies that look at pods of other namespaces.
+    pub(crate) fn outward_policies(&self) -> impl Iterator<Item = &'a NetworkPolicy> + use<'a, '_> {
+        let positions = self.snapshot.index.outward_policies();
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.network_policies.at(*at));
+        let extra = self
+            .extra::<NetworkPolicy>()
+            .filter(|policy| concern::looks_outward(policy));
+        stored.filter(|policy| !self.hidden(*policy)).chain(extra)
     }
 
     /// The ingress controllers we know that are here, one pod (or a template without pods) for each label set.

@@ -14,32 +14,42 @@ pub(crate) fn with_pods<'a>(
     namespace: &str,
     labels: &Labels,
 ) -> Vec<&'a NetworkPolicy> {
-    let all = cx.all::<NetworkPolicy>();
     if answers_dns(cx, namespace, labels) {
-        return all.collect();
+        return cx.all().collect();
     }
-    // An unknown operator may select them: one policy too many does no harm.
-    let selects = |policy: &NetworkPolicy| {
-        *policy.meta.namespace == *namespace && policy.pod_selector.matches(labels) != Some(false)
+    let admits = |policy: &NetworkPolicy, own: bool| {
+        peers(policy).any(|(direction, rule, peer)| {
+            let named = match &peer.pod_selector {
+                Some(pods) if !pods.is_empty() => pods.matches(labels) != Some(false),
+                _ => names_ports(direction, rule),
+            };
+            named && in_place(cx, peer, own, namespace)
+        })
     };
-    all.filter(|policy| {
-        selects(policy) || {
-            let own = *policy.meta.namespace == *namespace;
-            peers(policy).any(|(direction, rule, peer)| {
-                names_pods(direction, rule, peer, labels) && in_place(cx, peer, own, namespace)
-            })
-        }
-    })
-    .collect()
+    let own = cx
+        .in_namespace::<NetworkPolicy>(namespace)
+        .filter(|policy| {
+            // An unknown operator may select them: one policy too many does no harm.
+            policy.pod_selector.matches(labels) != Some(false) || admits(policy, true)
+        });
+    let others = cx
+        .outward_policies()
+        .filter(|policy| *policy.meta.namespace != *namespace && admits(policy, false));
+    own.chain(others).collect()
 }
 
-/// Whether a peer is about pods with these labels, wherever they run. What admits all pods of a namespace is about
-/// their ports at most.
-fn names_pods(direction: Direction, rule: &PolicyRule, peer: &Peer, labels: &Labels) -> bool {
-    match peer.pod_selector.as_ref().filter(|pods| !pods.is_empty()) {
-        Some(pods) => pods.matches(labels) != Some(false),
-        None => direction == Direction::Egress && !rule.ports.is_empty(),
-    }
+/// Whether a policy looks at pods of other namespaces, more than by letting all of a namespace in.
+pub(crate) fn looks_outward(policy: &NetworkPolicy) -> bool {
+    peers(policy).any(|(direction, rule, peer)| {
+        let pods = peer.pod_selector.as_ref();
+        peer.namespace_selector.is_some()
+            && (pods.is_some_and(|pods| !pods.is_empty()) || names_ports(direction, rule))
+    })
+}
+
+/// What admits all pods of a namespace is about their ports at most.
+fn names_ports(direction: Direction, rule: &PolicyRule) -> bool {
+    direction == Direction::Egress && !rule.ports.is_empty()
 }
 
 fn in_place(cx: &Context<'_>, peer: &Peer, own: bool, namespace: &str) -> bool {

@@ -27,6 +27,8 @@ pub struct Index {
     autoscalers: Arc<Lookup>,
     /// (kind, uid) -> events about it.
     events: Arc<Lookup>,
+    /// Policies that look at pods of other namespaces.
+    outward_policies: Arc<Vec<u32>>,
     /// Who asks for which port on a node.
     pub host_ports: Arc<HostPorts>,
 }
@@ -75,6 +77,11 @@ impl Index {
                 objects.autoscalers.is(&before.autoscalers),
                 &was.autoscalers,
                 || references::autoscalers(&objects.autoscalers),
+            ),
+            outward_policies: shared(
+                objects.network_policies.is(&before.network_policies),
+                &was.outward_policies,
+                || references::outward_policies(&objects.network_policies),
             ),
             events: shared(objects.events.is(&before.events), &was.events, || {
                 references::events(&objects.events)
@@ -148,6 +155,10 @@ impl Index {
 
     pub(crate) fn autoscalers_of(&self, namespace: &str, kind: &str, name: &str) -> &[u32] {
         self.autoscalers.get(&[namespace, kind, name])
+    }
+
+    pub(crate) fn outward_policies(&self) -> &[u32] {
+        &self.outward_policies
     }
 
     pub(crate) fn events_about(&self, kind: &str, uid: &str) -> &[u32] {

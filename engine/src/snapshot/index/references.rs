@@ -5,7 +5,8 @@ use super::{
     positions,
 };
 use crate::{
-    model::{Autoscaler, EndpointSlice, Event, Ingress, Service, Text},
+    model::{Autoscaler, EndpointSlice, Event, Ingress, NetworkPolicy, Service, Text},
+    policy::concern,
     snapshot::Store,
 };
 use std::collections::HashMap;
@@ -98,4 +99,12 @@ pub(super) fn events(events: &Store<Event>) -> Lookup {
         (hash(&[&about.kind, &about.uid]), at)
     });
     about.collect()
+}
+
+/// Policies that look at pods of other namespaces.
+pub(super) fn outward_policies(policies: &Store<NetworkPolicy>) -> Vec<u32> {
+    positions(policies.iter())
+        .filter(|(_, policy)| concern::looks_outward(policy))
+        .map(|(at, _)| at)
+        .collect()
 }
