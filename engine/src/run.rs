@@ -1,22 +1,22 @@
 //! `run`: all selected rules over a snapshot. `run_for`: the rules that one change can break.
 
 mod change;
+mod outcomes;
 
 pub use change::{Judgement, judge, judged_kinds, run_for};
 
 use crate::{
     config::{Config, Level},
     context::{Change, Context, Reporter, unreadable},
-    finding::Finding,
-    fold,
-    model::{Kind, Meta, ObjectRef, Origin, Workload},
-    report::{INTERNAL, NoVerdict, NotChecked, Report, RuleCount},
+    model::{Kind, Meta, ObjectRef, Workload},
+    report::{INTERNAL, NoVerdict, Report, RuleCount},
     rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
 use jiff::Timestamp;
+use outcomes::Outcomes;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
 };
@@ -63,19 +63,6 @@ pub fn run<'s>(
         outcomes
     });
     outcomes.finish(&own)
-}
-
-/// Code, outcome and reason: what makes two outcomes the same entry of a report.
-type Reason = (&'static str, NoVerdict, String);
-/// The first subject, how many there are, and the severity that a finding would have had.
-type Shared = (Option<ObjectRef>, usize, Severity);
-
-/// What rules said so far.
-#[derive(Default)]
-pub(crate) struct Outcomes {
-    findings: Vec<Finding>,
-    not_checked: BTreeMap<Reason, Shared>,
-    counts: BTreeMap<&'static str, RuleCount>,
 }
 
 /// Every how-many-th subject a runner judges, beginning with which.
@@ -398,68 +385,6 @@ impl<'c, 'a> Runner<'c, 'a> {
             entry.0 = subject.cloned();
         }
     }
-}
-
-impl Outcomes {
-    /// Joins what another runner found about other subjects.
-    fn absorb(&mut self, other: Self) {
-        self.findings.extend(other.findings);
-        for (reason, (subject, count, severity)) in other.not_checked {
-            let entry = self
-                .not_checked
-                .entry(reason)
-                .or_insert((subject.clone(), 0, severity));
-            entry.1 += count;
-            if subject.is_some() && (subject < entry.0 || entry.0.is_none()) {
-                entry.0 = subject;
-            }
-        }
-        for (code, more) in other.counts {
-            let Some(count) = self.counts.get_mut(code) else {
-                continue;
-            };
-            count.ok += more.ok;
-            count.violated += more.violated;
-            count.unknown += more.unknown;
-            count.skipped += more.skipped;
-        }
-    }
-
-    pub(crate) fn finish(self, context: &Context<'_>) -> Report {
-        let mut findings = self.findings;
-        fold::sort(&mut findings);
-        same_everywhere_once(&mut findings);
-        let (mut findings, suppressed, warnings) = context.config.allow(findings, context);
-        fold::fold(&mut findings);
-        let not_checked = self.not_checked.into_iter().map(
-            |((code, outcome, reason), (subject, count, severity))| {
-                let subject = subject.filter(|_| count == 1);
-                NotChecked {
-                    code,
-                    outcome,
-                    reason,
-                    subject,
-                    count,
-                    severity,
-                }
-            },
-        );
-        Report {
-            now: context.now,
-            findings,
-            suppressed,
-            not_checked: not_checked.collect(),
-            rules: self.counts.into_values().collect(),
-            warnings,
-            objects: context.snapshot.objects.len(),
-        }
-    }
-}
-
-/// One finding per fingerprint and origin: two subjects never give the same one.
-fn same_everywhere_once(findings: &mut Vec<Finding>) {
-    let mut seen: BTreeSet<(String, Origin)> = BTreeSet::new();
-    findings.retain(|finding| seen.insert((finding.fingerprint.clone(), finding.subject.origin)));
 }
 
 /// Workloads to judge: controllers that no controller here owns, pods without one, and one pod for every owner that

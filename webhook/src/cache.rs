@@ -270,6 +270,7 @@ impl Cache {
 
     /// Brings the gauges of the caches up to date.
     pub fn measure(&self, metrics: &Metrics) {
+        metrics.cache_view_built(self.current().took);
         for status in self.statuses() {
             metrics.cache_synced(status.kind, status.state == State::Fresh);
             metrics.cache_objects(status.kind, status.objects);

@@ -10,7 +10,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, atomic::AtomicU64},
+    time::Duration,
+};
 
 pub mod audit;
 mod labels;
@@ -52,6 +56,7 @@ pub struct Metrics {
     cache_age: Family<KindLabel, Gauge>,
     cache_synced: Family<KindLabel, Gauge>,
     cache_objects: Family<KindLabel, Gauge>,
+    view_build: Gauge<f64, AtomicU64>,
     certificate_expiry: Family<CertificateLabel, Gauge>,
     bundle_failures: Counter,
     handshake_failures: Family<ReasonLabel, Counter>,
@@ -85,6 +90,7 @@ impl Metrics {
             cache_age: Family::default(),
             cache_synced: Family::default(),
             cache_objects: Family::default(),
+            view_build: Gauge::default(),
             certificate_expiry: Family::default(),
             bundle_failures: Counter::default(),
             handshake_failures: Family::default(),
@@ -142,6 +148,7 @@ impl Metrics {
         registry.register("cache_age_seconds", "Time since the API server was last heard about a kind", self.cache_age.clone());
         registry.register("cache_synced", "Whether a kind has been listed and its watch is alive", self.cache_synced.clone());
         registry.register("cache_objects", "Objects cached", self.cache_objects.clone());
+        registry.register("cache_view_build_seconds", "How long the newest view of the cluster took to make", self.view_build.clone());
         registry.register("cert_expiry_timestamp_seconds", "When the certificate in use ends, in seconds since 1970", self.certificate_expiry.clone());
         registry.register("cabundle_patch_failures", "Failed attempts to write the caBundle of a webhook configuration", self.bundle_failures.clone());
         registry.register("tls_handshake_failures", "Connections that never carried a request", self.handshake_failures.clone());
@@ -246,6 +253,11 @@ impl Metrics {
         self.cache_objects
             .get_or_create(&KindLabel { kind: kind.name() })
             .set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// How long the newest view of the cluster took to make.
+    pub fn cache_view_built(&self, took: Duration) {
+        self.view_build.set(took.as_secs_f64());
     }
 
     /// When a certificate ends.

@@ -9,32 +9,32 @@ use netdoctor_engine::model::Kind;
 
 /// How many of what.
 #[derive(Debug, Clone, Copy)]
-pub struct Size {
+pub(crate) struct Size {
     /// Pods.
-    pub pods: usize,
+    pub(crate) pods: usize,
     /// Services.
-    pub services: usize,
+    pub(crate) services: usize,
     /// Ingresses.
-    pub ingresses: usize,
+    pub(crate) ingresses: usize,
 }
 
 impl Size {
     /// What the target of the project names.
-    pub const LARGE: Self = Self {
+    pub(crate) const LARGE: Self = Self {
         pods: 10_000,
         services: 13_000,
         ingresses: 12_000,
     };
     /// A company's cluster.
     #[allow(dead_code, reason = "not every target measures every size")]
-    pub const MEDIUM: Self = Self {
+    pub(crate) const MEDIUM: Self = Self {
         pods: 2_000,
         services: 1_500,
         ingresses: 1_000,
     };
     /// A team's cluster.
     #[allow(dead_code, reason = "not every target measures every size")]
-    pub const SMALL: Self = Self {
+    pub(crate) const SMALL: Self = Self {
         pods: 200,
         services: 120,
         ingresses: 60,
@@ -49,7 +49,7 @@ impl Size {
     }
 
     /// How many objects of a kind there are.
-    pub fn of(self, kind: Kind) -> usize {
+    pub(crate) fn of(self, kind: Kind) -> usize {
         match kind {
             Kind::Pod => self.pods,
             Kind::Deployment | Kind::ReplicaSet => self.workloads(),
@@ -65,7 +65,7 @@ impl Size {
     }
 
     /// The object with a number as JSON; kinds and numbers outside of [`Size::of`] give an empty object.
-    pub fn json(self, kind: Kind, number: usize) -> String {
+    pub(crate) fn json(self, kind: Kind, number: usize) -> String {
         let (meta, rest) = match kind {
             Kind::Pod => pod(self, number),
             Kind::Deployment => deployment(number),

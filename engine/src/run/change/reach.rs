@@ -6,8 +6,8 @@ use crate::{
     context::{Change, Context},
     model::{
         Controller, CustomResourceDefinition, EndpointSlice, Gateway, Ingress, IngressClass,
-        IngressRoute, Kind, Labels, Namespace, Service, WebhookConfiguration,
-        Workload, decode::Any,
+        IngressRoute, Kind, Labels, Namespace, Service, WebhookConfiguration, Workload,
+        decode::Any,
     },
     policy::concern,
     rule::Rule,

@@ -1,6 +1,7 @@
 //! One change at a time.
 
 mod properties;
+mod slots;
 mod triggers;
 
 use super::*;

@@ -45,10 +45,14 @@ fn style(settings: &Settings) -> Style {
 
 /// 1 when something is wrong, 3 when it could not be found out whether requests are judged, else 0.
 fn exit_code(lines: &[Line]) -> u8 {
-    let reached = lines.iter().filter(|line| line.about == "reachability");
+    let decides = |line: &&Line| matches!(line.about, "configuration" | "reachability");
+    let open = lines
+        .iter()
+        .filter(decides)
+        .any(|line| line.state == State::Unknown);
     if lines.iter().any(|line| line.state == State::Wrong) {
         1
-    } else if reached.into_iter().any(|line| line.state == State::Unknown) {
+    } else if open {
         3
     } else {
         0

@@ -169,11 +169,11 @@ fn configuration(samples: &[Sample], namespace: &str) -> Line {
         } else {
             "the configuration is in use"
         };
-        return Line::new(State::Good, "configuration", text);
+        return Line::new(State::Good, "settings", text);
     }
     Line::new(
         State::Warning,
-        "configuration",
+        "settings",
         format!(
             "the configuration was refused and the last good one is in use: kubectl -n {namespace} logs deployment/{} names the line",
             names::WEBHOOK
