@@ -8,13 +8,16 @@ mod allow;
 mod file;
 
 pub use allow::{Allow, Place as AllowedIn};
-pub use file::{ConfigError, ConfigFile, parse, parse_facts};
+pub use file::{
+    AllowEntry, ConfigError, ConfigFile, allow as read_allow, at as error_at, globs as read_globs,
+    parse, parse_beside, parse_facts, syntax as syntax_error,
+};
 
 use crate::{
     model::{Meta, Text},
     rule::{Rule, Severity},
 };
-use globset::GlobMatcher;
+pub use globset::GlobMatcher;
 use std::collections::BTreeMap;
 
 /// Configuration of a run.
@@ -30,6 +33,19 @@ pub struct Config {
     pub allow: Vec<Allow>,
     /// Namespaces whose objects are not judged.
     pub exclude_namespaces: Vec<GlobMatcher>,
+    /// Whether annotations may accept findings.
+    pub annotations: Annotations,
+}
+
+/// Whether `netdoctor.io/allow-CODE` on an object counts. Whoever writes the object writes the annotation, so a webhook
+/// may be told to ignore it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Annotations {
+    /// It does.
+    #[default]
+    Honoured,
+    /// It does not, and a finding that it would have accepted says so.
+    Ignored,
 }
 
 /// What the configuration says about one rule.

@@ -10,10 +10,10 @@ pub use reporter::Reporter;
 use crate::{
     config::Config,
     facts::Facts,
-    model::{Controller, Kind, Meta, Object, Workload, decode::Any},
+    model::{Controller, Kind, Meta, Object, ObjectRef, Workload, decode::Any},
     rule::Surface,
     selector::LabelSelector,
-    snapshot::{Absence, Snapshot, Source, Stored},
+    snapshot::{Absence, Slice, Snapshot, Source, Stored},
 };
 use jiff::Timestamp;
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
@@ -91,20 +91,82 @@ impl<'a> Context<'a> {
         60
     }
 
+    /// Whether one change is judged, not everything.
+    pub(crate) fn is_change(&self) -> bool {
+        self.change.old.is_some() || self.change.new.is_some()
+    }
+
+    /// The object that is being written.
+    pub(crate) fn incoming(&self) -> Option<&'a Any> {
+        self.change.new
+    }
+
+    /// The metadata of an object, with the change laid over the snapshot.
+    pub(crate) fn meta_of(&self, object: &ObjectRef) -> Option<&'a Meta> {
+        let is = |any: &&Any| any.reference().same_object(object);
+        if let Some(new) = self.change.new.filter(is) {
+            return Some(new.meta());
+        }
+        if self.change.old.as_ref().is_some_and(is) {
+            return None;
+        }
+        self.snapshot.meta(object)
+    }
+
+    /// Whether the snapshot's object of this name is not to be seen, because the change removes or replaces it.
+    pub(crate) fn hides(&self, object: &ObjectRef) -> bool {
+        let is = |any: &Any| any.reference().same_object(object);
+        self.change.old.is_some_and(is) || self.change.new.is_some_and(is)
+    }
+
     fn hidden<T: Object>(&self, object: &T) -> bool {
         let replaces = |any: &Any| {
             any.kind() == object.kind()
                 && any.meta().name == object.meta().name
                 && any.meta().namespace == object.meta().namespace
+                && (any.kind() != Kind::CustomWorkload
+                    || any.reference().same_object(&object.reference()))
         };
-        self.change.old.is_some_and(replaces) || self.change.new.is_some_and(replaces)
+        self.change.old.is_some_and(replaces)
+            || self.change.new.is_some_and(replaces)
+            || self.goes_too(object.meta())
+    }
+
+    /// Whether the change deletes what made an object: the garbage collector takes it away as well.
+    fn goes_too(&self, meta: &Meta) -> bool {
+        let (Some(Any::Controller(deleted)), None) = (self.change.old, self.change.new) else {
+            return false;
+        };
+        let mut at = meta;
+        // Pod, ReplicaSet, Deployment: the bound keeps a hostile cycle from looping.
+        for _ in 0..8 {
+            let Some(owner) = at.controller() else {
+                return false;
+            };
+            if at.namespace == deleted.meta.namespace
+                && owner.name == deleted.meta.name
+                && owner.kind == deleted.reference().kind
+            {
+                return true;
+            }
+            let controllers = &self.snapshot.objects.controllers;
+            let mut named = controllers.named(&at.namespace, &owner.name).iter();
+            let Some(next) = named.find(|c| c.reference().kind == owner.kind) else {
+                return false;
+            };
+            at = &next.meta;
+        }
+        false
     }
 
     fn extra<T: Stored>(&self) -> Option<&'a T> {
         self.change.new.and_then(T::of)
     }
 
-    fn overlaid<T: Stored>(&self, items: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
+    fn overlaid<T: Stored>(
+        &self,
+        items: Slice<'a, T>,
+    ) -> impl Iterator<Item = &'a T> + use<'a, '_, T> {
         let any = self.change.old.is_some() || self.change.new.is_some();
         items
             .iter()

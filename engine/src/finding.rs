@@ -2,7 +2,7 @@
 
 use crate::{
     model::{Kind, ObjectRef, Text},
-    rule::{Confidence, Rule, Severity},
+    rule::{Actions, Confidence, Rule, Severity},
 };
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{
@@ -187,6 +187,8 @@ pub struct Finding {
     pub shared: Option<(ObjectRef, String)>,
     /// What to read again before it is reported live.
     pub lookups: Vec<Lookup>,
+    /// What the webhook does with it; `None` elsewhere.
+    pub actions: Option<Actions>,
     /// Fingerprint of the finding that explains it.
     pub explained_by: Option<String>,
     /// Fingerprints of the findings that it explains.

@@ -150,6 +150,28 @@ pub fn judge(bytes: &[u8]) {
     }
 }
 
+/// Grows an object and its successor from bytes: two objects that have little in common, or the same with one other field.
+pub fn pair(bytes: &[u8]) -> (Kind, Value, Value) {
+    let mut grown = Grown {
+        bytes,
+        at: 0,
+        left: 400,
+    };
+    let kinds: Vec<Kind> = Kind::all().collect();
+    let kind = kinds[usize::from(grown.byte()) % kinds.len()];
+    let old = grown.object(kind);
+    let mut new = old.clone();
+    if grown.byte().is_multiple_of(2) {
+        new = grown.object(kind);
+    } else {
+        let field = FIELDS[usize::from(grown.byte()) % FIELDS.len()];
+        if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.insert(field.to_owned(), grown.value(1));
+        }
+    }
+    (kind, old, new)
+}
+
 struct Grown<'a> {
     bytes: &'a [u8],
     at: usize,

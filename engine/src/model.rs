@@ -75,6 +75,8 @@ pub trait Object {
     fn reference(&self) -> ObjectRef {
         ObjectRef::new(self.kind(), self.meta())
     }
+    /// Leaves only what somebody declared, for telling a change from a mere report about the object.
+    fn forget_status(&mut self) {}
 }
 
 /// A port as Kubernetes writes it: a number or the name of one (`IntOrString`).

@@ -19,6 +19,7 @@
 
 mod bits;
 mod classes;
+pub(crate) mod concern;
 pub(crate) mod dns;
 mod matching;
 mod miss;

@@ -7,6 +7,9 @@ use crate::{
 };
 use jiff::Timestamp;
 
+/// Why a rule that panicked gave no verdict.
+pub const INTERNAL: &str = "internal error in this rule";
+
 /// Everything a run has to say. Equal input gives an equal report, byte for byte in every output format.
 #[derive(Debug)]
 pub struct Report {

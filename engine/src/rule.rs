@@ -1,5 +1,9 @@
 //! What a rule is.
 
+mod action;
+
+pub use action::{Action, Actions};
+
 use crate::{
     context::{Context, Reporter},
     model::{
@@ -80,28 +84,6 @@ pub enum Surface {
     Lint,
     /// An admission request.
     Admit,
-}
-
-/// What the webhook does with a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// Recorded only.
-    Audit,
-    /// Answered with a warning.
-    Warn,
-    /// Refused.
-    Deny,
-}
-
-impl Action {
-    /// Lower-case name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Audit => "audit",
-            Self::Warn => "warn",
-            Self::Deny => "deny",
-        }
-    }
 }
 
 /// What a rule needs to be sure (catalogue §1.3).
@@ -216,6 +198,8 @@ pub struct Rule {
     pub admit: Option<Action>,
     /// Action in profile `strict`, where it differs.
     pub strict: Option<Action>,
+    /// Actions of named cases, where they differ from the rule's.
+    pub admit_cases: &'static [(&'static str, Actions)],
     /// Confidence, unless a guard lowers it for one finding.
     pub confidence: Confidence,
     /// What it needs to be sure.
@@ -252,6 +236,7 @@ impl Rule {
         lint: None,
         admit: None,
         strict: None,
+        admit_cases: &[],
         confidence: Confidence::Certain,
         evidence: Evidence::Own,
         reach: Reach::Namespace,
@@ -279,6 +264,44 @@ impl Rule {
         }
     }
 
+    /// What the webhook does with a finding of a case that has this severity before configuration; `None` where the rule
+    /// does not run there. What a guard made mere information is recorded only, unless the case says otherwise.
+    pub fn actions(&self, case: Option<&str>, severity: Severity) -> Option<Actions> {
+        let guarded = self.admit?;
+        let of_case = |(name, actions): &(&str, Actions)| (Some(*name) == case).then_some(*actions);
+        if let Some(actions) = self.admit_cases.iter().find_map(of_case) {
+            return Some(actions);
+        }
+        let lowered = severity == Severity::Info
+            && self
+                .severity(Surface::Admit)
+                .is_some_and(|usual| usual > Severity::Info);
+        Some(if lowered {
+            Actions::both(Action::Audit)
+        } else {
+            Actions {
+                guarded,
+                strict: self.strict.unwrap_or(guarded),
+            }
+        })
+    }
+
+    /// Whether it reads what stands at a JSON pointer of its subject, or something on the way there or below it.
+    pub fn reads_at(&self, pointer: &str) -> bool {
+        self.reads.iter().any(|pattern| touches(pointer, pattern))
+    }
+
+    /// Whether a change of an object of this kind can break subjects other than the object itself.
+    pub fn triggered_by(&self, kind: Kind) -> bool {
+        // Custom workloads are no kind that a rule could name; they make pods as Deployments do.
+        let kind = if kind == Kind::CustomWorkload {
+            Kind::Deployment
+        } else {
+            kind
+        };
+        self.triggers.contains(&kind)
+    }
+
     /// Whether it runs on a surface.
     pub fn runs_on(&self, surface: Surface) -> bool {
         self.severity(surface).is_some()
@@ -296,6 +319,19 @@ impl Rule {
         kinds.dedup();
         kinds
     }
+}
+
+/// Whether a place at `pointer` lies on the way to, at, or below what `pattern` names.
+fn touches(pointer: &str, pattern: &str) -> bool {
+    let mut wanted = pattern.split('/').skip(1);
+    for token in pointer.split('/').skip(1) {
+        match wanted.next() {
+            None => return true,
+            Some(expected) if expected == "*" || expected == token => {}
+            Some(_) => return false,
+        }
+    }
+    true
 }
 
 /// Whether a page has an example in which the line that is found is marked. Evaluated while compiling, so that a rule
@@ -326,5 +362,19 @@ const fn contains(text: &[u8], wanted: &[u8]) -> bool {
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.code, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_counts_on_the_way_to_a_field_and_below_it() {
+        assert!(touches("/spec/ports/0/port", "/spec/ports/*/port"));
+        assert!(touches("/spec/ports", "/spec/ports/*/port"));
+        assert!(touches("/spec/ports/0/port/x", "/spec/ports/*/port"));
+        assert!(!touches("/spec/ports/0/name", "/spec/ports/*/port"));
+        assert!(!touches("/status", "/spec/ports/*/port"));
     }
 }

@@ -13,10 +13,12 @@ mod node;
 mod policy;
 mod probe;
 mod proxy;
-mod service;
+pub(crate) mod service;
 mod text;
 mod tls;
 mod workload;
+
+pub use host::NETWORK_IMAGES;
 
 /// All rules in code order.
 pub static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
@@ -48,3 +50,6 @@ pub fn find(code_or_name: &str) -> Option<&'static Rule> {
         .copied()
         .find(|rule| rule.code == code || rule.name == code_or_name)
 }
+
+#[cfg(test)]
+mod tests;

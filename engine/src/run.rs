@@ -1,22 +1,22 @@
 //! `run`: all selected rules over a snapshot. `run_for`: the rules that one change can break.
 
 mod change;
+mod outcomes;
 
-pub use change::{judged_kinds, run_for};
+pub use change::{Judgement, judge, judged_kinds, run_for};
 
 use crate::{
     config::{Config, Level},
     context::{Change, Context, Reporter, unreadable},
-    finding::Finding,
-    fold,
-    model::{Kind, Meta, ObjectRef, Origin, Workload},
-    report::{NoVerdict, NotChecked, Report, RuleCount},
+    model::{Kind, Meta, ObjectRef, Workload},
+    report::{INTERNAL, NoVerdict, Report, RuleCount},
     rule::{Check, Reach, Rule, Severity, Surface},
     snapshot::{Absence, Snapshot, Stored},
 };
 use jiff::Timestamp;
+use outcomes::Outcomes;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
 };
@@ -63,19 +63,6 @@ pub fn run<'s>(
         outcomes
     });
     outcomes.finish(&own)
-}
-
-/// Code, outcome and reason: what makes two outcomes the same entry of a report.
-type Reason = (&'static str, NoVerdict, String);
-/// The first subject, how many there are, and the severity that a finding would have had.
-type Shared = (Option<ObjectRef>, usize, Severity);
-
-/// What rules said so far.
-#[derive(Default)]
-pub(crate) struct Outcomes {
-    findings: Vec<Finding>,
-    not_checked: BTreeMap<Reason, Shared>,
-    counts: BTreeMap<&'static str, RuleCount>,
 }
 
 /// Every how-many-th subject a runner judges, beginning with which.
@@ -301,7 +288,7 @@ impl<'c, 'a> Runner<'c, 'a> {
             return self.no_verdict(
                 rule,
                 NoVerdict::Unknown,
-                "internal error in this rule".to_owned(),
+                INTERNAL.to_owned(),
                 Some(reference),
             );
         }
@@ -330,6 +317,9 @@ impl<'c, 'a> Runner<'c, 'a> {
         }
         for mut finding in report.findings {
             finding.seal();
+            if self.context.surface == Surface::Admit {
+                finding.actions = rule.actions(finding.case, finding.severity);
+            }
             if let Some(Level::On(severity)) =
                 self.context.config.level(rule, &finding.subject.namespace)
             {
@@ -358,9 +348,7 @@ impl<'c, 'a> Runner<'c, 'a> {
                 }
             }
         }
-        let read = |pointer: &str| {
-            pointer.is_empty() || rule.reads.iter().any(|pattern| touches(pointer, pattern))
-        };
+        let read = |pointer: &str| pointer.is_empty() || rule.reads_at(pointer);
         let problem = meta
             .problems
             .iter()
@@ -399,68 +387,6 @@ impl<'c, 'a> Runner<'c, 'a> {
     }
 }
 
-impl Outcomes {
-    /// Joins what another runner found about other subjects.
-    fn absorb(&mut self, other: Self) {
-        self.findings.extend(other.findings);
-        for (reason, (subject, count, severity)) in other.not_checked {
-            let entry = self
-                .not_checked
-                .entry(reason)
-                .or_insert((subject.clone(), 0, severity));
-            entry.1 += count;
-            if subject.is_some() && (subject < entry.0 || entry.0.is_none()) {
-                entry.0 = subject;
-            }
-        }
-        for (code, more) in other.counts {
-            let Some(count) = self.counts.get_mut(code) else {
-                continue;
-            };
-            count.ok += more.ok;
-            count.violated += more.violated;
-            count.unknown += more.unknown;
-            count.skipped += more.skipped;
-        }
-    }
-
-    pub(crate) fn finish(self, context: &Context<'_>) -> Report {
-        let mut findings = self.findings;
-        fold::sort(&mut findings);
-        same_everywhere_once(&mut findings);
-        let (mut findings, suppressed, warnings) = context.config.allow(findings, context);
-        fold::fold(&mut findings);
-        let not_checked = self.not_checked.into_iter().map(
-            |((code, outcome, reason), (subject, count, severity))| {
-                let subject = subject.filter(|_| count == 1);
-                NotChecked {
-                    code,
-                    outcome,
-                    reason,
-                    subject,
-                    count,
-                    severity,
-                }
-            },
-        );
-        Report {
-            now: context.now,
-            findings,
-            suppressed,
-            not_checked: not_checked.collect(),
-            rules: self.counts.into_values().collect(),
-            warnings,
-            objects: context.snapshot.objects.len(),
-        }
-    }
-}
-
-/// One finding per fingerprint and origin: two subjects never give the same one.
-fn same_everywhere_once(findings: &mut Vec<Finding>) {
-    let mut seen: BTreeSet<(String, Origin)> = BTreeSet::new();
-    findings.retain(|finding| seen.insert((finding.fingerprint.clone(), finding.subject.origin)));
-}
-
 /// Workloads to judge: controllers that no controller here owns, pods without one, and one pod for every owner that
 /// is not here (its siblings would say the same).
 pub(crate) fn top_level_workloads<'a>(context: &Context<'a>) -> Vec<Workload<'a>> {
@@ -486,31 +412,4 @@ pub(crate) fn top_level_workloads<'a>(context: &Context<'a>) -> Vec<Workload<'a>
         }
     }
     workloads
-}
-
-/// Whether a problem at `pointer` lies on the way to, at, or below what `pattern` names.
-fn touches(pointer: &str, pattern: &str) -> bool {
-    let mut wanted = pattern.split('/').skip(1);
-    for token in pointer.split('/').skip(1) {
-        match wanted.next() {
-            None => return true,
-            Some(expected) if expected == "*" || expected == token => {}
-            Some(_) => return false,
-        }
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_problem_counts_on_the_way_to_a_field_and_below_it() {
-        assert!(touches("/spec/ports/0/port", "/spec/ports/*/port"));
-        assert!(touches("/spec/ports", "/spec/ports/*/port"));
-        assert!(touches("/spec/ports/0/port/x", "/spec/ports/*/port"));
-        assert!(!touches("/spec/ports/0/name", "/spec/ports/*/port"));
-        assert!(!touches("/status", "/spec/ports/*/port"));
-    }
 }

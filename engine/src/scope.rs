@@ -33,20 +33,7 @@ impl Scope {
             return;
         }
         let labels = self.selector.as_ref().map(|_| labels(snapshot));
-        let mut keep: BTreeSet<String> = BTreeSet::new();
-        for finding in &report.findings {
-            if self.holds(finding, labels.as_ref()) {
-                keep_with_causes(finding, report, &mut keep);
-            }
-        }
-        report
-            .findings
-            .retain(|finding| keep.contains(&finding.fingerprint));
-        for finding in &mut report.findings {
-            finding
-                .explains
-                .retain(|fingerprint| keep.contains(fingerprint));
-        }
+        keep(report, |finding| self.holds(finding, labels.as_ref()));
         report
             .suppressed
             .retain(|suppressed| self.holds(&suppressed.finding, labels.as_ref()));
@@ -97,6 +84,23 @@ impl Scope {
             _ => true,
         };
         self.in_namespace(subject) && self.names(subject) && labelled
+    }
+}
+
+/// Takes out of a report the findings that are not wanted and that explain none which are.
+pub fn keep(report: &mut Report, wanted: impl Fn(&Finding) -> bool) {
+    let mut keep: BTreeSet<String> = BTreeSet::new();
+    for finding in &report.findings {
+        if wanted(finding) {
+            keep_with_causes(finding, report, &mut keep);
+        }
+    }
+    let findings = &mut report.findings;
+    findings.retain(|finding| keep.contains(&finding.fingerprint));
+    for finding in findings {
+        finding
+            .explains
+            .retain(|fingerprint| keep.contains(fingerprint));
     }
 }
 

@@ -11,23 +11,19 @@ mod coverage;
 mod host_ports;
 mod index;
 mod intern;
+mod objects;
 mod store;
 
 pub use coverage::{Absence, Coverage, Gap, GapCause};
 pub(crate) use host_ports::claims_now;
 pub use host_ports::{Claimant, HostPorts};
 pub use index::{Group, Index};
-pub use store::{Store, Stored};
+pub use objects::{Difference, Objects};
+pub use store::{Iter, Slice, Store, Stored};
 
 use crate::{
     facts::Facts,
-    model::{
-        Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, ContainerState,
-        Controller, CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass,
-        IngressRoute, Issuer, Kind, Maker, Meta, Namespace, NetworkPolicy, Node, Object as _,
-        ObjectRef, OpaquePolicy, Order, Pod, Secret, Service, ServiceCidr, Text,
-        WebhookConfiguration, decode::Any,
-    },
+    model::{ContainerState, Kind, Maker, Meta, Object as _, ObjectRef, Pod, Text, decode::Any},
 };
 use std::collections::BTreeMap;
 
@@ -39,78 +35,6 @@ pub enum Source {
     Cluster,
     /// Manifests: only what somebody chose to hand in.
     Files,
-}
-
-macro_rules! objects {
-    ($($field:ident: $view:ident),* $(,)?) => {
-        /// One store per view.
-        #[derive(Debug, Default)]
-        #[allow(missing_docs)]
-        pub struct Objects {
-            $(pub $field: Store<$view>,)*
-        }
-
-        impl Objects {
-            fn insert(&mut self, any: Any) {
-                match any {
-                    $(Any::$view(object) => self.$field.push(object),)*
-                    // No rule judges makers: they are kept beside the objects.
-                    Any::Maker(_) => {}
-                }
-            }
-
-            fn seal(&mut self) {
-                $(self.$field.seal();)*
-            }
-
-            fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
-                let everywhere = namespace.is_empty() && name.is_none();
-                $(self.$field.retain(|object| {
-                    object.kind() != kind
-                        || (!everywhere && *object.meta().namespace != *namespace)
-                        || name.is_some_and(|name| *object.meta().name != *name)
-                });)*
-            }
-
-            /// Number of objects.
-            pub fn len(&self) -> usize {
-                0 $(+ self.$field.len())*
-            }
-
-            /// Whether there is none.
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// Visits the metadata of every object; the reference is built only when asked for.
-            fn each_meta<'a>(&'a self, visit: &mut dyn FnMut(&dyn Fn() -> ObjectRef, &'a Meta)) {
-                $(for object in &self.$field {
-                    visit(&|| object.reference(), object.meta());
-                })*
-            }
-        }
-
-        $(impl Stored for $view {
-            fn store(objects: &Objects) -> &Store<Self> {
-                &objects.$field
-            }
-            fn of(any: &Any) -> Option<&Self> {
-                match any {
-                    Any::$view(object) => Some(object),
-                    _ => None,
-                }
-            }
-        })*
-    };
-}
-
-objects! {
-    pods: Pod, controllers: Controller, services: Service, endpoint_slices: EndpointSlice, namespaces: Namespace,
-    nodes: Node, config_maps: ConfigMap, secrets: Secret, events: Event, autoscalers: Autoscaler, ingresses: Ingress,
-    ingress_classes: IngressClass, network_policies: NetworkPolicy, service_cidrs: ServiceCidr,
-    certificates: Certificate, certificate_requests: CertificateRequest, orders: Order, challenges: Challenge,
-    issuers: Issuer, webhook_configurations: WebhookConfiguration, definitions: CustomResourceDefinition,
-    gateways: Gateway, ingress_routes: IngressRoute, opaque_policies: OpaquePolicy,
 }
 
 /// What rules read. Built once, never changed; a changed object is laid over it (see `run_for`).
@@ -183,9 +107,35 @@ impl Builder {
         self.scope = namespace.map(Into::into);
     }
 
+    /// Puts an object in the place of the one of its kind, namespace and name, and says what is different. Its time of
+    /// change counts where its declaration is different, and stays as it was otherwise.
+    pub fn replace(&mut self, mut any: Any) -> Difference {
+        self.interner.share(&mut any);
+        self.objects.replace(any)
+    }
+
+    /// Takes one object out again. Whether it was there.
+    pub fn remove(&mut self, kind: Kind, namespace: &str, name: &str) -> bool {
+        self.objects.remove(kind, namespace, name)
+    }
+
+    /// Takes objects of a kind out again unless they are to be kept. How many went.
+    pub fn retain(&mut self, kind: Kind, keep: impl FnMut(&Meta) -> bool) -> usize {
+        self.objects.retain(kind, keep)
+    }
+
     /// Takes objects out again: one name, or a kind in one namespace, or everywhere where the namespace is empty.
     pub fn forget(&mut self, kind: Kind, namespace: &str, name: Option<&str>) {
-        self.objects.forget(kind, namespace, name);
+        let everywhere = namespace.is_empty() && name.is_none();
+        self.objects.retain(kind, |meta| {
+            (!everywhere && *meta.namespace != *namespace)
+                || name.is_some_and(|name| *meta.name != *name)
+        });
+    }
+
+    /// Number of objects of each kind that there is an object of.
+    pub fn counts(&self) -> BTreeMap<Kind, usize> {
+        self.objects.counts()
     }
 
     /// The pods so far.
@@ -195,8 +145,8 @@ impl Builder {
 
     /// Records what a container said before it last ended, where its status does not hold it.
     pub fn last_words(&mut self, namespace: &str, pod: &str, container: &str, text: &str) {
-        let pods = self.objects.pods.as_mut_slice().iter_mut();
-        for pod in pods.filter(|p| *p.meta.namespace == *namespace && *p.meta.name == *pod) {
+        let wanted = |p: &Pod| *p.meta.namespace == *namespace && *p.meta.name == *pod;
+        self.objects.pods.edit(wanted, |pod| {
             let statuses = pod
                 .status
                 .containers
@@ -211,7 +161,7 @@ impl Builder {
                     ended.message.get_or_insert_with(|| text.into());
                 }
             }
-        }
+        });
     }
 
     /// Facts that the user states (`--facts`, configuration); they outrank detected ones.
@@ -219,33 +169,47 @@ impl Builder {
         self.stated = stated;
     }
 
+    /// A second builder with the same contents, which costs next to nothing: what one of them changes from now on the
+    /// other does not see. To seal one while the other goes on.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        // Sorted here, so that the next fork finds it done.
+        self.objects.seal();
+        self.interner.purge();
+        Self {
+            objects: self.objects.clone(),
+            coverage: self.coverage.clone(),
+            source: self.source,
+            files: self.files.clone(),
+            makers: self.makers.clone(),
+            interner: intern::Interner::default(),
+            stated: self.stated.clone(),
+            scope: self.scope.clone(),
+        }
+    }
+
     /// Sorts, indexes and detects facts.
     pub fn seal(self) -> Snapshot {
-        let Self {
-            mut objects,
-            coverage,
-            source,
-            files,
-            mut makers,
-            stated,
-            scope,
-            ..
-        } = self;
-        objects.seal();
-        makers.sort_by_cached_key(crate::model::Object::reference);
-        let index = Index::new(&objects);
+        self.seal_after(&Snapshot::default())
+    }
+
+    /// As [`Builder::seal`], sharing the indexes of an earlier snapshot whose objects are the same.
+    pub fn seal_after(mut self, earlier: &Snapshot) -> Snapshot {
+        self.objects.seal();
+        self.makers.sort_by_cached_key(Maker::reference);
+        let index = Index::after(&self.objects, earlier);
         let mut snapshot = Snapshot {
-            objects,
-            coverage,
-            source,
-            files,
-            makers,
+            objects: self.objects,
+            coverage: self.coverage,
+            source: self.source,
+            files: self.files,
+            makers: self.makers,
             facts: Facts::default(),
             index,
-            scope,
-            stated: stated.clone(),
+            scope: self.scope,
+            stated: self.stated.clone(),
         };
-        snapshot.facts = Facts::detect(&snapshot, stated);
+        snapshot.facts = Facts::detect(&snapshot, self.stated);
         snapshot
     }
 }
@@ -268,6 +232,11 @@ impl Snapshot {
             stated: self.stated,
             scope: self.scope,
         }
+    }
+
+    /// The metadata of an object.
+    pub fn meta(&self, object: &ObjectRef) -> Option<&Meta> {
+        self.objects.meta(object)
     }
 
     /// The store of a view.
@@ -368,5 +337,94 @@ mod tests {
         assert_eq!(left("a", None), 2);
         assert_eq!(left("", None), 0);
         assert_eq!(left("", Some("web")), 4);
+    }
+
+    fn deployment(name: &str, fields: &str) -> Any {
+        let json = format!(
+            r#"{{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {{"name": "{name}", "namespace": "shop", "uid": "u"}}, {fields}}}"#
+        );
+        decode::from_slice(Kind::Deployment, json.as_bytes())
+    }
+
+    fn at(second: i64, mut any: Any) -> Any {
+        any.meta_mut().changed = jiff::Timestamp::from_second(second).ok();
+        any
+    }
+
+    #[test]
+    fn an_object_takes_the_place_of_its_predecessor_and_says_what_is_different() {
+        let mut builder = Builder::new(Source::Cluster);
+        let replicas = |n: i32| format!(r#""spec": {{"replicas": {n}}}"#);
+        let with_status = r#""spec": {"replicas": 2}, "status": {"readyReplicas": 1}"#;
+        let mut put = |second, fields: &str| {
+            let difference = builder.replace(at(second, deployment("web", fields)));
+            let snapshot = builder.fork().seal();
+            let [web] = snapshot.objects.controllers.iter().collect::<Vec<_>>()[..] else {
+                panic!("one Deployment, not {}", snapshot.objects.len())
+            };
+            (
+                difference,
+                web.replicas,
+                web.meta.changed.map(jiff::Timestamp::as_second),
+            )
+        };
+        assert_eq!(put(1, &replicas(1)), (Difference::New, Some(1), Some(1)));
+        assert_eq!(put(2, &replicas(1)), (Difference::None, Some(1), Some(1)));
+        assert_eq!(
+            put(3, &replicas(2)),
+            (Difference::Declaration, Some(2), Some(3))
+        );
+        assert_eq!(put(4, with_status), (Difference::Status, Some(2), Some(3)));
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_is_while_its_builder_goes_on() {
+        let mut builder = Builder::new(Source::Cluster);
+        for name in ["a", "b", "c"] {
+            builder.insert(deployment(name, r#""spec": {}"#));
+        }
+        let before = builder.fork().seal();
+        assert!(builder.remove(Kind::Deployment, "shop", "b"));
+        assert!(!builder.remove(Kind::Deployment, "shop", "b"));
+        assert!(!builder.remove(Kind::StatefulSet, "shop", "a"));
+        builder.replace(deployment("d", r#""spec": {}"#));
+        let after = builder.fork().seal();
+        let names = |snapshot: &Snapshot| -> String {
+            let controllers = snapshot.objects.controllers.in_namespace("shop");
+            controllers.iter().map(|c| &*c.meta.name).collect()
+        };
+        assert_eq!(
+            (names(&before), names(&after)),
+            ("abc".into(), "acd".into())
+        );
+        assert!(std::ptr::eq(
+            before
+                .objects
+                .controllers
+                .named("shop", "a")
+                .first()
+                .unwrap(),
+            after
+                .objects
+                .controllers
+                .named("shop", "a")
+                .first()
+                .unwrap(),
+        ));
+    }
+
+    #[test]
+    fn label_sets_that_nobody_carries_any_more_are_let_go() {
+        let mut builder = Builder::new(Source::Cluster);
+        for round in 0..3_000 {
+            let template = format!(
+                r#""spec": {{"template": {{"metadata": {{"labels": {{"round": "{round}"}}}}}}}}"#
+            );
+            builder.replace(deployment("web", &template));
+            if round % 100 == 0 {
+                builder.fork().seal();
+            }
+        }
+        assert!(builder.interner.len() < 2_500, "{}", builder.interner.len());
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod global;
 pub(crate) mod help;
 pub(crate) mod target;
 pub(crate) mod values;
+pub(crate) mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,7 +23,8 @@ use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use global::{ConnectionArgs, GlobalArgs};
 
 use target::Target;
-use values::{FailOn, ListFormat, MinSeverity, Output, VersionFormat};
+use values::{DocumentFormat, FailOn, ListFormat, MinSeverity, Output};
+use webhook::WebhookArgs;
 
 /// The parsed command line.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Checks(ChecksArgs),
     /// Save the state of a cluster to a file, or show what such a file holds
     Bundle(BundleArgs),
+    /// Guard kubectl apply with the same rules
+    Webhook(WebhookArgs),
     /// Show what a built-in broken cluster looks like
     Demo(Box<DemoArgs>),
     /// Print the version of the plugin and of the server
@@ -102,6 +106,9 @@ pub(crate) struct LintArgs {
     /// Descend into the directories given by -f
     #[arg(short = 'R', long)]
     pub(crate) recursive: bool,
+    /// Judge the manifests as they would be in the cluster: what it holds counts, as far as it can be read
+    #[arg(long)]
+    pub(crate) with_cluster: bool,
     /// Read cluster facts that manifests cannot show from this file
     #[arg(long, value_name = "FILENAME")]
     pub(crate) facts: Option<PathBuf>,
@@ -217,8 +224,8 @@ pub(crate) struct VersionArgs {
     #[arg(long)]
     pub(crate) client: bool,
     /// Output format: json or yaml
-    #[arg(short = 'o', long, value_name = "FORMAT", value_parser = VersionFormat::parse)]
-    pub(crate) output: Option<VersionFormat>,
+    #[arg(short = 'o', long, value_name = "FORMAT", value_parser = DocumentFormat::parse)]
+    pub(crate) output: Option<DocumentFormat>,
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
 }
@@ -277,6 +284,7 @@ impl Command {
             Self::Explain(_)
             | Self::Checks(_)
             | Self::Bundle(_)
+            | Self::Webhook(_)
             | Self::Demo(_)
             | Self::Version(_)
             | Self::Options(_) => None,
@@ -298,6 +306,7 @@ impl Command {
             Self::Bundle(BundleArgs {
                 command: BundleCommand::Show(args),
             }) => &args.global,
+            Self::Webhook(args) => args.command.global(),
             Self::Demo(args) => &args.global,
             Self::Version(args) => &args.global,
             Self::Options(args) => &args.global,

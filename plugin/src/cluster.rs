@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The crate underneath differs from kubectl in ways that its users would take for a broken cluster; the
-//! modules below close those gaps. Nothing here writes to a cluster.
+//! modules below close those gaps. Only `write` changes anything, and only the commands that ask first use it.
 
 mod config;
 mod error;
@@ -15,6 +15,7 @@ mod kubeconfig;
 mod log;
 mod proxy;
 mod request;
+mod write;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::settings::Connection;
 
 pub(crate) use error::{ApiError, COULD_NOT_COMPLETE, ConnectError};
 pub(crate) use request::Answer;
+pub(crate) use write::{Outcome, Persist};
 
 /// Longest time for connecting, TLS included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -32,7 +34,8 @@ const PAGE_LIMIT: Duration = Duration::from_mins(1);
 
 /// An API server that can be asked.
 pub(crate) struct Cluster {
-    /// The client underneath. Requests of ours go through [`Cluster::get_bytes`], which knows limits and retries.
+    /// The client underneath. Requests of ours go through
+    /// [`Cluster::get_bytes`] and its siblings, which know limits and retries.
     pub(crate) client: kube::Client,
     /// Name of the kubeconfig context; empty without one.
     pub(crate) context: String,

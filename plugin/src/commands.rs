@@ -8,6 +8,7 @@ mod explain;
 mod judge;
 mod lint;
 mod version;
+mod webhook;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             BundleCommand::Save(args) => bundle::save(&args, &settings),
             BundleCommand::Show(args) => bundle::show(&args),
         },
+        Command::Webhook(args) => webhook::run(&args, &settings),
         Command::Demo(args) => demo::run(&args, &settings),
         Command::Version(args) => version::run(&args, &settings).map(|()| 0),
         Command::Options(_) => std::io::stdout()

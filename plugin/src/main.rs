@@ -6,6 +6,7 @@ mod commands;
 mod demo;
 mod outcome;
 mod progress;
+mod prompt;
 mod render;
 mod settings;
 mod source;

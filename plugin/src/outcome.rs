@@ -233,6 +233,11 @@ impl Sources {
         }
     }
 
+    /// Names of the files, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| &*file.name)
+    }
+
     /// Where a label stands; `None` for objects of a cluster.
     pub(crate) fn place(&self, label: &Label) -> Option<Place<'_>> {
         let document = self.document(&label.object)?;

@@ -11,6 +11,7 @@ mod junit;
 mod lines;
 mod report;
 mod sarif;
+pub(crate) mod status;
 mod text;
 mod view;
 

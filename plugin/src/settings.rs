@@ -15,7 +15,7 @@ use crate::cli::{Command, ConnectionArgs};
 const DEFAULT_WIDTH: usize = 80;
 
 /// Variables that are read. `KUBECONFIG` may hold paths that are not UTF-8 and is read on its own.
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 26] = [
     "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
@@ -30,6 +30,8 @@ const VARIABLES: [&str; 24] = [
     "LC_CTYPE",
     "NETDOCTOR_COLOR",
     "NETDOCTOR_CONFIG",
+    "NETDOCTOR_NO_INPUT",
+    "NETDOCTOR_READONLY",
     "NO_COLOR",
     "NO_PROXY",
     "REQUEST_METHOD",
@@ -91,6 +93,12 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// A switch that is set, and not to something that means no.
+    fn says_yes(&self, name: &str) -> bool {
+        self.value(name)
+            .is_some_and(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"))
+    }
+
     fn first_of(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.value(name))
     }
@@ -107,6 +115,7 @@ pub(crate) struct Stream {
 
 /// How this run behaves, apart from what it judges.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they vary independently")]
 pub(crate) struct Settings {
     /// Where the result goes.
     pub(crate) stdout: Stream,
@@ -118,6 +127,10 @@ pub(crate) struct Settings {
     pub(crate) progress: bool,
     /// Only the result is wanted.
     pub(crate) quiet: bool,
+    /// Nothing may be written to a cluster.
+    pub(crate) readonly: bool,
+    /// Somebody can answer a question.
+    pub(crate) may_ask: bool,
     /// The level of `-v`.
     pub(crate) verbosity: u8,
     /// The configuration file that was named, by flag or variable.
@@ -193,6 +206,8 @@ impl Settings {
                 && !global.quiet
                 && environment.value("TERM") != Some("dumb"),
             quiet: global.quiet,
+            readonly: global.readonly || environment.says_yes("NETDOCTOR_READONLY"),
+            may_ask: environment.stdin_is_terminal && !environment.says_yes("NETDOCTOR_NO_INPUT"),
             verbosity,
             config: config.or_else(|| environment.value("NETDOCTOR_CONFIG").map(PathBuf::from)),
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),

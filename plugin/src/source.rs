@@ -6,6 +6,7 @@
 pub(crate) mod bundle;
 pub(crate) mod files;
 pub(crate) mod live;
+pub(crate) mod overlay;
 pub(crate) mod saved;
 
 use netdoctor_engine::report::Report;

@@ -60,8 +60,8 @@ pub struct ApiServer {
     authority: Authority,
     administrator: Administrator,
     janitor: Mutex<Janitor>,
-    /// The index of kube-apiserver with the janitor; none for a cluster that was there before.
-    process: Option<usize>,
+    /// kube-apiserver; none for a cluster that was there before.
+    process: Option<control_plane::Process>,
     files: AtomicU32,
 }
 
@@ -141,14 +141,32 @@ impl ApiServer {
         self.kubectl_with(&self.kubeconfig, arguments, "")
     }
 
+    /// The same with text on standard input, for `-f -`.
+    pub fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        self.kubectl_with(&self.kubeconfig, arguments, input)
+    }
+
     /// Kills kube-apiserver, as a crash or an eviction would. Connections break at once.
     pub fn kill(&self) {
-        let Some(index) = self.process else {
+        let killed = self.process().kill(&mut self.janitor());
+        killed.unwrap_or_else(|error| panic!("killing kube-apiserver: {error}"));
+    }
+
+    /// Starts it again after [`Self::kill`], with the same state behind the same address, and waits until it answers.
+    pub fn start_again(&self) {
+        let started = self.process().start_again(&mut self.janitor());
+        started.unwrap_or_else(|error| panic!("starting kube-apiserver again: {error}"));
+        self.wait_until("the API server to come back", || {
+            let answer = self.rest.get("/readyz");
+            answer.is_ok_and(|answer| answer.status == 200)
+        });
+    }
+
+    fn process(&self) -> &control_plane::Process {
+        let Some(process) = &self.process else {
             panic!("a cluster that was not started here is not killed here")
         };
-        self.janitor()
-            .kill(index)
-            .unwrap_or_else(|error| panic!("killing kube-apiserver: {error}"));
+        process
     }
 
     pub(crate) fn authority_file(&self) -> PathBuf {

@@ -21,6 +21,7 @@
 //! `NETDOCTOR_TEST_KUBECONFIG`. With `CI` set it fails instead.
 
 mod apiserver;
+mod client;
 pub mod cmd;
 mod janitor;
 pub mod proxy;
@@ -29,5 +30,6 @@ mod runtime;
 mod skip;
 
 pub use apiserver::{ApiServer, Namespace, Rules, Spec};
+pub use client::client;
 pub use proxy::{Fault, FaultProxy, Rule};
 pub use skip::lab_runs_here;

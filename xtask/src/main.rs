@@ -38,7 +38,7 @@ enum Chore {
         /// What is wrong, in lower-case words joined by hyphens
         name: String,
     },
-    /// Write the rule pages and tables under docs/ anew
+    /// Write the rule pages under docs/ and the files under manifests/ anew
     Docs,
     /// Measure the performance targets on release builds
     Bench,
@@ -84,6 +84,8 @@ fn docs() -> anyhow::Result<()> {
             "netdoctor-tests",
             "--test",
             "docs",
+            "--test",
+            "manifests",
         ])
         .env("NETDOCTOR_UPDATE_DOCS", "1")
         .current_dir(netdoctor_lab::repository())

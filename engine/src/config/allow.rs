@@ -1,6 +1,6 @@
 //! What somebody has accepted.
 
-use super::{Config, names_rule};
+use super::{Annotations, Config, names_rule};
 use crate::{
     context::Context,
     finding::Finding,
@@ -19,6 +19,8 @@ pub enum Place {
     Flag,
     /// The configuration file, with the line.
     File(u32),
+    /// An exemption in the configuration of the webhook, with the line.
+    Exemption(u32),
 }
 
 /// One accepted finding, or a class of them.
@@ -57,7 +59,13 @@ impl Allow {
             })
     }
 
-    fn describe(&self) -> String {
+    /// Whether its last day is over.
+    pub fn expired(&self, now: Timestamp) -> bool {
+        expired(self.until, now)
+    }
+
+    /// What it is and where it stands.
+    pub fn describe(&self) -> String {
         let case = self
             .case
             .as_deref()
@@ -67,6 +75,10 @@ impl Allow {
             Place::Flag => format!("--allow {}{case}", self.code),
             Place::File(line) => format!(
                 "allow {}{case} in the configuration (line {line})",
+                self.code
+            ),
+            Place::Exemption(line) => format!(
+                "exemption from {}{case} in the configuration (line {line})",
                 self.code
             ),
         }
@@ -128,12 +140,12 @@ impl Config {
         context: &Context<'_>,
     ) -> (Vec<Finding>, Vec<Suppressed>, Vec<String>) {
         let mut ledger = Ledger::default();
-        let annotated = annotated_objects(context);
+        let annotated = annotated_objects(&findings, context);
         let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
         for finding in findings {
             let by = self
                 .by_entry(&finding, context.now, &mut ledger)
-                .or_else(|| by_annotation(&finding, &annotated, context, &mut ledger));
+                .or_else(|| self.by_annotation(&finding, &annotated, context, &mut ledger));
             match by {
                 None => kept.push(finding),
                 Some((by, reason, until)) => suppressed.push(Suppressed {
@@ -164,10 +176,10 @@ impl Config {
                     .insert(format!("{} expired on {until}", entry.describe()));
                 continue;
             }
-            let by = if entry.place == Place::Flag {
-                "flag"
-            } else {
-                "config"
+            let by = match entry.place {
+                Place::Flag => "flag",
+                Place::File(_) => "config",
+                Place::Exemption(_) => "exemption",
             };
             return Some((
                 by,
@@ -184,7 +196,9 @@ impl Config {
         context: &Context<'_>,
         ledger: &mut Ledger,
     ) {
-        for entry in &self.allow {
+        // Only a run over everything shows that an allow is of no use.
+        let everything = !context.is_change();
+        for entry in self.allow.iter().filter(|_| everything) {
             let text = entry.describe();
             match rules::find(&entry.code) {
                 None => drop(
@@ -212,7 +226,8 @@ impl Config {
                             .insert(format!("{text}: there is no such rule")),
                     ),
                     Some(rule)
-                        if rule.runs_on(context.surface)
+                        if everything
+                            && rule.runs_on(context.surface)
                             && self.selects(rule)
                             && !ledger.used.contains(&used_key(object, &annotation)) =>
                     {
@@ -233,63 +248,88 @@ fn used_key(object: &ObjectRef, annotation: &Annotation<'_>) -> String {
     )
 }
 
-fn annotated_objects<'a>(context: &Context<'a>) -> BTreeMap<ObjectRef, &'a Meta> {
+/// Objects that carry an allow: all of them, or, when one change is judged, those that the findings are about.
+fn annotated_objects<'a>(
+    findings: &[Finding],
+    context: &Context<'a>,
+) -> BTreeMap<ObjectRef, &'a Meta> {
+    let allows = |meta: &Meta| {
+        let mut keys = meta.annotations.iter().map(|(key, _)| key);
+        keys.any(|key| key.starts_with("netdoctor.io/allow-"))
+    };
     let mut found = BTreeMap::new();
-    context.snapshot.each_meta(&mut |reference, meta| {
-        if meta
-            .annotations
-            .iter()
-            .any(|(key, _)| key.starts_with("netdoctor.io/allow-"))
-        {
-            found.insert(reference(), meta);
+    if !context.is_change() {
+        context.snapshot.each_meta(&mut |reference, meta| {
+            if allows(meta) {
+                found.insert(reference(), meta);
+            }
+        });
+        return found;
+    }
+    let subjects = findings.iter().map(|finding| &finding.subject);
+    let owners = subjects
+        .clone()
+        .filter_map(|subject| context.owner_of(subject));
+    let incoming = context.incoming().map(crate::model::decode::Any::reference);
+    let concerned: BTreeSet<ObjectRef> = subjects.cloned().chain(owners).chain(incoming).collect();
+    for object in concerned {
+        if let Some(meta) = context.meta_of(&object).filter(|meta| allows(meta)) {
+            found.insert(object, meta);
         }
-    });
+    }
     found
 }
 
-/// An annotation on the subject, or on the workload that owns the subject.
-fn by_annotation(
-    finding: &Finding,
-    annotated: &BTreeMap<ObjectRef, &Meta>,
-    context: &Context<'_>,
-    ledger: &mut Ledger,
-) -> Option<(&'static str, Option<Text>, Option<Text>)> {
-    if annotated.is_empty() {
-        return None;
-    }
-    let own = annotated
-        .get_key_value(&finding.subject)
-        .map(|(object, meta)| (object.clone(), *meta));
-    let owner = context.owner_of(&finding.subject).and_then(|owner| {
-        annotated
-            .get_key_value(&owner)
-            .map(|(object, meta)| (object.clone(), *meta))
-    });
-    for (object, meta) in own.into_iter().chain(owner) {
-        for annotation in annotations(meta) {
-            let case = annotation
-                .case
-                .is_none_or(|case| finding.case == Some(case));
-            if !names_rule(annotation.code, finding.rule) || !case {
-                continue;
-            }
-            ledger.used.insert(used_key(&object, &annotation));
-            let text = format!("annotation allow-{} on {object}", annotation.code);
-            if annotation.reason.is_empty() {
-                ledger
-                    .warnings
-                    .insert(format!("{text} gives no reason and is ignored"));
-            } else if expired(annotation.until, context.now) {
-                let until = annotation
-                    .until
-                    .map(|date| date.to_string())
-                    .unwrap_or_default();
-                ledger.warnings.insert(format!("{text} expired on {until}"));
-            } else {
-                let until = annotation.until.map(|date| date.to_string().into());
-                return Some(("annotation", Some(annotation.reason.into()), until));
+impl Config {
+    /// An annotation on the subject, or on the workload that owns the subject.
+    fn by_annotation(
+        &self,
+        finding: &Finding,
+        annotated: &BTreeMap<ObjectRef, &Meta>,
+        context: &Context<'_>,
+        ledger: &mut Ledger,
+    ) -> Option<(&'static str, Option<Text>, Option<Text>)> {
+        if annotated.is_empty() {
+            return None;
+        }
+        let own = annotated
+            .get_key_value(&finding.subject)
+            .map(|(object, meta)| (object.clone(), *meta));
+        let owner = context.owner_of(&finding.subject).and_then(|owner| {
+            annotated
+                .get_key_value(&owner)
+                .map(|(object, meta)| (object.clone(), *meta))
+        });
+        for (object, meta) in own.into_iter().chain(owner) {
+            for annotation in annotations(meta) {
+                let case = annotation
+                    .case
+                    .is_none_or(|case| finding.case == Some(case));
+                if !names_rule(annotation.code, finding.rule) || !case {
+                    continue;
+                }
+                ledger.used.insert(used_key(&object, &annotation));
+                let text = format!("annotation allow-{} on {object}", annotation.code);
+                if self.annotations == Annotations::Ignored {
+                    ledger
+                        .warnings
+                        .insert(format!("{text} does not count here"));
+                } else if annotation.reason.is_empty() {
+                    ledger
+                        .warnings
+                        .insert(format!("{text} gives no reason and is ignored"));
+                } else if expired(annotation.until, context.now) {
+                    let until = annotation
+                        .until
+                        .map(|date| date.to_string())
+                        .unwrap_or_default();
+                    ledger.warnings.insert(format!("{text} expired on {until}"));
+                } else {
+                    let until = annotation.until.map(|date| date.to_string().into());
+                    return Some(("annotation", Some(annotation.reason.into()), until));
+                }
             }
         }
+        None
     }
-    None
 }

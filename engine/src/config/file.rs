@@ -4,7 +4,10 @@ use super::{Allow, Config, Level, RuleConfig, allow::Place};
 use crate::{facts::StatedFacts, model::Text, rule::Severity, rules};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{Deserializer, IgnoredAny, MapAccess, Visitor},
+};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
@@ -35,11 +38,22 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// The keys of a configuration file.
+const KEYS: &[&str] = &[
+    "rules",
+    "allow",
+    "exclude",
+    "failOn",
+    "minSeverity",
+    "facts",
+];
+
+/// Keys that are not among [`KEYS`] are told apart by name before this is read.
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(rename_all = "camelCase", default)]
 struct Raw {
     rules: BTreeMap<String, Spanned<RawRule>>,
-    allow: Vec<Spanned<RawAllow>>,
+    allow: Vec<Spanned<AllowEntry>>,
     exclude: RawExclude,
     fail_on: Option<Spanned<String>>,
     min_severity: Option<Spanned<String>>,
@@ -53,15 +67,18 @@ struct RawRule {
     namespaces: Vec<Spanned<String>>,
 }
 
+/// One accepted finding as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawAllow {
-    code: Spanned<String>,
-    case: Option<String>,
-    object: Option<Spanned<String>>,
-    namespace: Option<Spanned<String>>,
-    reason: Option<String>,
-    until: Option<Spanned<String>>,
+#[allow(missing_docs)]
+pub struct AllowEntry {
+    pub code: Spanned<String>,
+    pub case: Option<String>,
+    pub object: Option<Spanned<String>>,
+    pub namespace: Option<Spanned<String>>,
+    pub reason: Option<String>,
+    #[serde(alias = "expires")]
+    pub until: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -86,8 +103,25 @@ struct RawFacts {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn parse(text: &str) -> Result<ConfigFile, ConfigError> {
+    parse_beside(text, &[])
+}
+
+/// As [`parse`], for a file in which somebody else reads these further keys.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_beside(text: &str, further: &[&str]) -> Result<ConfigFile, ConfigError> {
     if text.trim().is_empty() {
         return Ok(ConfigFile::default());
+    }
+    let Keys(keys) = serde_saphyr::from_str(text).map_err(|error| syntax(&error))?;
+    let known: Vec<&str> = KEYS.iter().chain(further).copied().collect();
+    if let Some(key) = keys.iter().find(|key| !known.contains(&&*key.value)) {
+        let known = known.join(", ");
+        return Err(at(
+            key,
+            format!("there is no key `{}` (only {known})", key.value),
+        ));
     }
     let raw: Raw = serde_saphyr::from_str(text).map_err(|error| syntax(&error))?;
     let mut file = ConfigFile {
@@ -120,7 +154,35 @@ pub fn parse_facts(text: &str) -> Result<StatedFacts, ConfigError> {
     facts(serde_saphyr::from_str(text).map_err(|error| syntax(&error))?)
 }
 
-fn syntax(error: &serde_saphyr::Error) -> ConfigError {
+/// The keys of a mapping, with their places.
+struct Keys(Vec<Spanned<String>>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Mapping;
+        impl<'de> Visitor<'de> for Mapping {
+            type Value = Keys;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a mapping")
+            }
+            fn visit_unit<E>(self) -> Result<Keys, E> {
+                Ok(Keys(Vec::new())) // nothing but comments
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some(key) = map.next_key()? {
+                    keys.push(key);
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_any(Mapping)
+    }
+}
+
+/// What the YAML reader could not read, with its place.
+pub fn syntax(error: &serde_saphyr::Error) -> ConfigError {
     let (line, column) = error
         .location()
         .map_or((1, 1), |at| (at.line(), at.column()));
@@ -138,7 +200,8 @@ fn syntax(error: &serde_saphyr::Error) -> ConfigError {
     }
 }
 
-fn at<T>(spanned: &Spanned<T>, message: String) -> ConfigError {
+/// What is wrong with a value, with its place.
+pub fn at<T>(spanned: &Spanned<T>, message: String) -> ConfigError {
     ConfigError {
         line: spanned.defined.line(),
         column: spanned.defined.column(),
@@ -175,7 +238,11 @@ fn fail_on(text: &Spanned<String>) -> Result<Option<Severity>, ConfigError> {
     }
 }
 
-fn allow(raw: &Spanned<RawAllow>) -> Result<Allow, ConfigError> {
+/// Reads what somebody accepts.
+///
+/// # Errors
+/// For an unknown rule, no reason, a bad date, object or pattern.
+pub fn allow(raw: &Spanned<AllowEntry>) -> Result<Allow, ConfigError> {
     let entry = &raw.value;
     if rules::find(&entry.code.value).is_none() {
         return Err(at(
@@ -226,7 +293,11 @@ fn glob_at(text: &Spanned<String>, pattern: &str) -> Result<GlobMatcher, ConfigE
     Ok(glob.compile_matcher())
 }
 
-fn globs(texts: &[Spanned<String>]) -> Result<Vec<GlobMatcher>, ConfigError> {
+/// Reads patterns of names.
+///
+/// # Errors
+/// For the first that is none.
+pub fn globs(texts: &[Spanned<String>]) -> Result<Vec<GlobMatcher>, ConfigError> {
     texts.iter().map(glob).collect()
 }
 
@@ -251,96 +322,4 @@ fn facts(raw: RawFacts) -> Result<StatedFacts, ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testkit::{lint, lint_with};
-
-    const BROKEN: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: htpp}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: shop, labels: {app: web}}
-spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 8080}]}]}
-";
-
-    fn error(text: &str) -> String {
-        parse(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn mistakes_name_their_place() {
-        assert!(
-            error("rules:\n  SVC004: {severty: off}\n").starts_with("line 2"),
-            "{}",
-            error("rules:\n  SVC004: {severty: off}\n")
-        );
-        assert!(error("rules: {SVC999: {severity: off}}").contains("no rule `SVC999`"));
-        assert!(error("allow: [{code: SVC004}]").contains("gives no reason"));
-        assert!(error("allow: [{code: SVC004, reason: x, until: soon}]").contains("no date"));
-        assert!(error("facts: {nodePortRange: 5-1}").contains("no range"));
-        assert!(error("failOn: loud").contains("no severity"));
-        assert!(parse("").is_ok());
-    }
-
-    #[test]
-    fn severity_can_be_off_or_other_by_namespace() {
-        let off = parse("rules: {SVC004: {severity: off}}").unwrap().config;
-        lint_with(BROKEN, &off).none("SVC004");
-        let elsewhere = parse("rules: {SVC004: {severity: off, namespaces: ['prod-*']}}")
-            .unwrap()
-            .config;
-        lint_with(BROKEN, &elsewhere).one("SVC004");
-        let softer =
-            parse("rules: {target-port-name-unresolved: {severity: info, namespaces: [sh*]}}")
-                .unwrap()
-                .config;
-        lint_with(BROKEN, &softer).quiet("SVC004");
-    }
-
-    #[test]
-    fn an_allow_suppresses_until_it_expires_and_is_reported_when_unused() {
-        let allowed =
-            parse("allow: [{code: SVC004, object: service/we*, namespace: shop, reason: known}]")
-                .unwrap();
-        let ran = lint_with(BROKEN, &allowed.config);
-        assert_eq!(ran.0.suppressed.len(), 1);
-        assert_eq!(ran.0.suppressed[0].by, "config");
-        let expired = parse("allow: [{code: SVC004, reason: known, until: 2025-12-31}]").unwrap();
-        let ran = lint_with(BROKEN, &expired.config);
-        ran.one("SVC004");
-        assert!(
-            ran.0.warnings[0].contains("expired on 2025-12-31"),
-            "{:?}",
-            ran.0.warnings
-        );
-        let unused = parse("allow: [{code: SVC004, namespace: other, reason: known}]").unwrap();
-        assert!(lint_with(BROKEN, &unused.config).0.warnings[0].contains("matched nothing"));
-    }
-
-    #[test]
-    fn annotations_need_a_reason_and_a_known_rule() {
-        let with = |key: &str, value: &str| {
-            lint(&BROKEN.replacen(
-                "namespace: shop}",
-                &format!("namespace: shop, annotations: {{'netdoctor.io/{key}': '{value}'}}}}"),
-                1,
-            ))
-        };
-        let allowed = with(
-            "allow-SVC004",
-            "until 2027-01-01: port comes with the next image",
-        );
-        assert_eq!(
-            allowed.none("SVC004").0.suppressed[0].reason.as_deref(),
-            Some("port comes with the next image")
-        );
-        assert!(with("allow-SVC004", "").0.warnings[0].contains("no reason"));
-        assert!(with("allow-SVC004", "until 2025-01-01: old").0.warnings[0].contains("expired"));
-        assert!(with("allow-SVC998", "typo").0.warnings[0].contains("no such rule"));
-        with("allow-SVC004.other-case", "narrower").one("SVC004");
-    }
-}
+mod tests;

@@ -4,22 +4,27 @@ use super::Context;
 use crate::{
     ingress::KnownController,
     model::{
-        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Meta, Object, ObjectRef, Pod,
-        Service, Text, Workload,
+        Autoscaler, Controller, EndpointSlice, Event, Ingress, Kind, Meta, NetworkPolicy, Object,
+        ObjectRef, Pod, Service, Text, Workload,
     },
+    policy::concern,
     snapshot::Group,
 };
 
 impl<'a> Context<'a> {
     /// Slices of a Service, of every address family and manager.
     pub fn slices_of(&self, service: &Service) -> Vec<&'a EndpointSlice> {
-        let positions = self
-            .snapshot
-            .index
-            .slices_of(&service.meta.namespace, &service.meta.name);
-        positions
+        let (namespace, name) = (&service.meta.namespace, &*service.meta.name);
+        let positions = self.snapshot.index.slices_of(namespace, name);
+        let stored = positions
             .iter()
-            .filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at))
+            .filter_map(|at| self.snapshot.objects.endpoint_slices.at(*at));
+        let extra = self.extra::<EndpointSlice>().filter(|slice| {
+            slice.meta.namespace == *namespace && slice.service_name() == Some(name)
+        });
+        stored
+            .filter(|slice| !self.hidden(*slice))
+            .chain(extra)
             .collect()
     }
 
@@ -39,6 +44,18 @@ impl<'a> Context<'a> {
             .iter()
             .filter_map(|at| self.snapshot.objects.ingresses.at(*at));
         stored.filter(|ingress| !self.hidden(*ingress)).collect()
+    }
+
+    /// Policies that look at pods of other namespaces.
+    pub(crate) fn outward_policies(&self) -> impl Iterator<Item = &'a NetworkPolicy> + use<'a, '_> {
+        let positions = self.snapshot.index.outward_policies();
+        let stored = positions
+            .iter()
+            .filter_map(|at| self.snapshot.objects.network_policies.at(*at));
+        let extra = self
+            .extra::<NetworkPolicy>()
+            .filter(|policy| concern::looks_outward(policy));
+        stored.filter(|policy| !self.hidden(*policy)).chain(extra)
     }
 
     /// The ingress controllers we know that are here, one pod (or a template without pods) for each label set.
@@ -219,25 +236,8 @@ impl<'a> Context<'a> {
 
     /// The topmost controller of the pod or controller that a reference names.
     pub(crate) fn owner_of(&self, reference: &ObjectRef) -> Option<ObjectRef> {
-        let meta = if &*reference.kind == Kind::Pod.name() {
-            self.snapshot
-                .objects
-                .pods
-                .named(&reference.namespace, &reference.name)
-                .first()
-                .map(|pod| &pod.meta)
-        } else {
-            let named = self
-                .snapshot
-                .objects
-                .controllers
-                .named(&reference.namespace, &reference.name);
-            named
-                .iter()
-                .find(|c| c.reference().same_object(reference))
-                .map(|c| &c.meta)
-        };
-        self.top_owner(meta?).map(Object::reference)
+        self.top_owner(self.meta_of(reference)?)
+            .map(Object::reference)
     }
 
     /// No controller that is here owns it.

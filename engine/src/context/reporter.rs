@@ -50,6 +50,7 @@ impl Reporter {
             because: Vec::new(),
             lookups: Vec::new(),
             shared: None,
+            actions: None,
             explained_by: None,
             explains: Vec::new(),
             fingerprint: String::new(),

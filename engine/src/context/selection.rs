@@ -2,7 +2,10 @@
 
 use super::Context;
 use crate::{
-    model::{Controller, Kind, Labels, Object, ObjectRef, Pod, Service, Workload, decode::Any},
+    model::{
+        Controller, Kind, Labels, Object, ObjectRef, Owner, Pod, Service, Workload, decode::Any,
+    },
+    rule::Surface,
     selector::{self, LabelSelector},
 };
 use std::collections::BTreeSet;
@@ -23,8 +26,8 @@ impl<'a> Context<'a> {
         found
     }
 
-    /// What a Service selects. On a cluster its pods, and the templates of workloads that have no pod; in files all
-    /// templates and bare pods. `runtime` labels of the selector (set by controllers while pods run) are ignored when
+    /// What a Service selects. On a cluster its pods, and the templates of workloads that have no pod; in files and at
+    /// admission all templates, and the pods that nothing here makes. `runtime` labels of the selector (set by controllers while pods run) are ignored when
     /// templates are compared.
     pub fn backends(&self, service: &Service) -> Vec<Workload<'a>> {
         if !service.selects_pods() {
@@ -101,10 +104,8 @@ impl<'a> Context<'a> {
                 .pods
                 .iter()
                 .filter_map(|at| self.snapshot.objects.pods.at(*at));
-            found.extend(
-                pods.filter(|pod| pod.alive() && !self.hidden(*pod))
-                    .map(Workload::Pod),
-            );
+            let pods = pods.filter(|pod| pod.alive() && !self.hidden(*pod));
+            found.extend(self.standing(pods).map(Workload::Pod));
             let controllers = group
                 .controllers
                 .iter()
@@ -115,18 +116,86 @@ impl<'a> Context<'a> {
                     .map(Workload::Controller),
             );
         }
-        let changed = match self.change.new {
-            Some(Any::Pod(pod)) if pod.alive() => Some(Workload::Pod(pod)),
-            Some(Any::Controller(controller)) => Some(Workload::Controller(controller)),
-            _ => None,
-        };
-        if let Some(workload) = changed.filter(|workload| &*workload.meta().namespace == namespace)
-            && wanted.matches(workload.pod_labels())?
+        if let Some(workload) = self
+            .changed_workload()
+            .filter(|workload| &*workload.meta().namespace == namespace)
         {
-            found.push(workload);
+            for labels in workload.label_sets() {
+                if wanted.matches(labels)? {
+                    found.push(workload);
+                    break;
+                }
+            }
         }
         found.sort_by(|a, b| (&a.meta().name, a.kind()).cmp(&(&b.meta().name, b.kind())));
         Some(found)
+    }
+
+    /// The pods that count. At admission the template of a workload stands for its pods: they still look as the
+    /// workload did before.
+    fn standing<'s, P: Iterator<Item = &'a Pod>>(
+        &'s self,
+        pods: P,
+    ) -> impl Iterator<Item = &'a Pod> + use<'a, 's, P> {
+        // The pods of one owner mostly stand beside each other.
+        let mut last: Option<(&'a Owner, bool)> = None;
+        pods.filter(move |pod| {
+            let owner = match pod.meta.controller() {
+                Some(owner) if self.surface == Surface::Admit => owner,
+                _ => return true,
+            };
+            let known = last.filter(|(other, _)| *other == owner);
+            let (_, stands) = known.unwrap_or_else(|| (owner, self.top_owner(&pod.meta).is_none()));
+            last = Some((owner, stands));
+            stands
+        })
+    }
+
+    /// Every label set that pods or templates carry, finished pods included, each with one workload that has it,
+    /// templates first.
+    pub fn carried<'s>(
+        &'s self,
+        namespace: Option<&'s str>,
+    ) -> impl Iterator<Item = (&'a Labels, Workload<'a>)> + use<'a, 's> {
+        let (objects, index) = (&self.snapshot.objects, &self.snapshot.index);
+        let (some, all) = match namespace {
+            Some(namespace) => (Some(index.groups_in(namespace)), None),
+            None => (None, Some(index.groups().iter())),
+        };
+        let groups = some.into_iter().flatten().chain(all.into_iter().flatten());
+        let stored = groups.filter_map(move |group| {
+            let at = |at: &u32| objects.controllers.at(*at);
+            let mut controllers = group.controllers.iter().filter_map(at);
+            let controller = controllers.find(|controller| {
+                let stands = || self.top_owner(&controller.meta).is_none();
+                !self.hidden(*controller) && (self.surface != Surface::Admit || stands())
+            });
+            let pods = group.pods.iter().filter_map(|at| objects.pods.at(*at));
+            let pods = pods.filter(|pod| !self.hidden(*pod));
+            let workload = controller
+                .map(Workload::Controller)
+                .or_else(|| self.standing(pods).next().map(Workload::Pod))?;
+            Some((&group.labels, workload))
+        });
+        let changed = self.changed_workload().filter(move |workload| {
+            namespace.is_none_or(|namespace| *workload.meta().namespace == *namespace)
+        });
+        let changed = changed
+            .into_iter()
+            .flat_map(|workload| workload.label_sets().map(move |labels| (labels, workload)));
+        stored.chain(changed)
+    }
+
+    /// The workload that is being written, which is in no index. What something here makes counts by its template.
+    fn changed_workload(&self) -> Option<Workload<'a>> {
+        let workload = match self.change.new? {
+            Any::Pod(pod) if pod.alive() => Workload::Pod(pod),
+            Any::Controller(controller) => Workload::Controller(controller),
+            _ => return None,
+        };
+        self.top_owner(workload.meta())
+            .is_none()
+            .then_some(workload)
     }
 
     /// Pods that carry every pair, finished and terminating ones included.
@@ -140,10 +209,8 @@ impl<'a> Context<'a> {
                 && !pairs.is_empty()
                 && selector::contains_all(&pod.meta.labels, pairs)
         });
-        let mut pods: Vec<&'a Pod> = stored
-            .filter(|pod| !self.hidden(*pod))
-            .chain(extra)
-            .collect();
+        let stored = stored.filter(|pod| !self.hidden(*pod));
+        let mut pods: Vec<&'a Pod> = self.standing(stored.chain(extra)).collect();
         pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
         pods
     }
@@ -157,7 +224,9 @@ impl<'a> Context<'a> {
         let extra = self.extra::<Controller>().filter(|controller| {
             &*controller.meta.namespace == namespace
                 && !pairs.is_empty()
-                && selector::contains_all(&controller.template.labels, pairs)
+                && controller
+                    .label_sets()
+                    .any(|labels| selector::contains_all(labels, pairs))
         });
         stored
             .filter(|controller| !self.hidden(*controller))
@@ -186,16 +255,11 @@ impl<'a> Context<'a> {
             });
             sets.extend(workload.map(|workload| (&group.labels, workload)));
         }
-        let changed = match self.change.new {
-            Some(Any::Pod(pod)) if pod.alive() => Some(Workload::Pod(pod)),
-            Some(Any::Controller(controller)) => Some(Workload::Controller(controller)),
-            _ => None,
-        };
-        sets.extend(
-            changed
-                .filter(|workload| &*workload.meta().namespace == namespace)
-                .map(|workload| (workload.pod_labels(), workload)),
-        );
+        if let Some(workload) = self.changed_workload()
+            && *workload.meta().namespace == *namespace
+        {
+            sets.extend(workload.label_sets().map(|labels| (labels, workload)));
+        }
         sets.sort_by(|a, b| {
             let key = |workload: Workload<'a>| (&workload.meta().name, workload.kind());
             (key(a.1), a.0).cmp(&(key(b.1), b.0))

@@ -5,7 +5,7 @@ use crate::selector::LabelSelector;
 use serde::Deserialize;
 
 /// A validating or mutating webhook configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct WebhookConfiguration {
     /// Metadata.
     pub meta: Meta,
@@ -16,7 +16,7 @@ pub struct WebhookConfiguration {
 }
 
 /// One webhook.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Webhook {
     /// Fully qualified name.
@@ -32,7 +32,7 @@ pub struct Webhook {
 }
 
 /// `WebhookClientConfig`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct ClientConfig {
     /// A Service in the cluster.
@@ -42,7 +42,7 @@ pub struct ClientConfig {
 }
 
 /// A Service and the port of it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct ServiceReference {
@@ -52,7 +52,7 @@ pub struct ServiceReference {
 }
 
 /// A rule of a webhook.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct WebhookRule {
@@ -95,7 +95,7 @@ impl Object for WebhookConfiguration {
 }
 
 /// A custom resource definition, reduced to its conversion webhook.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct CustomResourceDefinition {
     /// Metadata.
@@ -106,7 +106,7 @@ pub struct CustomResourceDefinition {
 }
 
 /// The specification.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct DefinitionSpec {
@@ -115,7 +115,7 @@ pub struct DefinitionSpec {
 }
 
 /// How versions are converted.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Conversion {
@@ -124,7 +124,7 @@ pub struct Conversion {
 }
 
 /// The conversion webhook.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct ConversionWebhook {

@@ -4,7 +4,7 @@ use super::{Condition, Kind, Meta, Object, Text};
 use serde::Deserialize;
 
 /// A `HorizontalPodAutoscaler`, any version.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Autoscaler {
     /// Metadata.
@@ -17,7 +17,7 @@ pub struct Autoscaler {
 }
 
 /// The specification.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct AutoscalerSpec {
@@ -27,7 +27,7 @@ pub struct AutoscalerSpec {
 }
 
 /// What it scales.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct ScaleTarget {
@@ -37,7 +37,7 @@ pub struct ScaleTarget {
 }
 
 /// The status.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct AutoscalerStatus {
@@ -53,5 +53,8 @@ impl Object for Autoscaler {
     }
     fn kind(&self) -> Kind {
         Kind::HorizontalPodAutoscaler
+    }
+    fn forget_status(&mut self) {
+        self.status = AutoscalerStatus::default();
     }
 }

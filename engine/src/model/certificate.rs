@@ -29,7 +29,7 @@ impl IssuerRef {
 }
 
 /// A Certificate.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
     /// Metadata.
@@ -42,7 +42,7 @@ pub struct Certificate {
 }
 
 /// `CertificateSpec`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct CertificateSpec {
@@ -52,7 +52,7 @@ pub struct CertificateSpec {
 }
 
 /// `CertificateStatus`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct CertificateStatus {
@@ -66,7 +66,7 @@ pub struct CertificateStatus {
 }
 
 /// A `CertificateRequest`; its owner is the Certificate.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct CertificateRequest {
     /// Metadata.
@@ -79,7 +79,7 @@ pub struct CertificateRequest {
 }
 
 /// `CertificateRequestSpec`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct CertificateRequestSpec {
@@ -87,7 +87,7 @@ pub struct CertificateRequestSpec {
 }
 
 /// `CertificateRequestStatus`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct CertificateRequestStatus {
@@ -96,7 +96,7 @@ pub struct CertificateRequestStatus {
 }
 
 /// An ACME Order; its owner is the `CertificateRequest`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Order {
     /// Metadata.
@@ -107,7 +107,7 @@ pub struct Order {
 }
 
 /// An ACME Challenge; its owner is the Order.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Challenge {
     /// Metadata.
@@ -120,7 +120,7 @@ pub struct Challenge {
 }
 
 /// `ChallengeSpec`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ChallengeSpec {
     /// Name to be proven.
@@ -131,7 +131,7 @@ pub struct ChallengeSpec {
 }
 
 /// Status of an Order or a Challenge.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct AcmeStatus {
@@ -141,7 +141,7 @@ pub struct AcmeStatus {
 }
 
 /// An Issuer or a `ClusterIssuer`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Issuer {
     /// Metadata.
     pub meta: Meta,
@@ -188,10 +188,13 @@ impl Object for Issuer {
             Kind::Issuer
         }
     }
+    fn forget_status(&mut self) {
+        self.conditions.clear();
+    }
 }
 
 macro_rules! object {
-    ($($view:ident),*) => {$(
+    ($($view:ident: $status:ty),*) => {$(
         impl Object for $view {
             fn meta(&self) -> &Meta {
                 &self.meta
@@ -202,8 +205,16 @@ macro_rules! object {
             fn kind(&self) -> Kind {
                 Kind::$view
             }
+            fn forget_status(&mut self) {
+                self.status = <$status>::default();
+            }
         }
     )*};
 }
 
-object!(Certificate, CertificateRequest, Order, Challenge);
+object!(
+    Certificate: CertificateStatus,
+    CertificateRequest: CertificateRequestStatus,
+    Order: AcmeStatus,
+    Challenge: AcmeStatus
+);

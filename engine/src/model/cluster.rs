@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 /// A node.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Node {
     /// Metadata.
@@ -18,7 +18,7 @@ pub struct Node {
 }
 
 /// `NodeSpec`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct NodeSpec {
@@ -33,7 +33,7 @@ pub struct NodeSpec {
 }
 
 /// `NodeStatus`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct NodeStatus {
@@ -43,7 +43,7 @@ pub struct NodeStatus {
 }
 
 /// `NodeSystemInfo`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct NodeInfo {
@@ -55,7 +55,7 @@ pub struct NodeInfo {
 }
 
 /// A taint.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Taint {
@@ -65,7 +65,7 @@ pub struct Taint {
 }
 
 /// A node address.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Address {
     /// `InternalIP`, `ExternalIP`, `Hostname`, …
@@ -84,6 +84,9 @@ impl Object for Node {
     }
     fn kind(&self) -> Kind {
         Kind::Node
+    }
+    fn forget_status(&mut self) {
+        self.status = NodeStatus::default();
     }
 }
 
@@ -109,7 +112,7 @@ impl Node {
 }
 
 /// A namespace.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Namespace {
     /// Metadata.
@@ -130,7 +133,7 @@ impl Object for Namespace {
 }
 
 /// A `ServiceCIDR` (KEP-1880).
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct ServiceCidr {
     /// Metadata.
@@ -141,7 +144,7 @@ pub struct ServiceCidr {
 }
 
 /// `ServiceCIDRSpec`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct ServiceCidrSpec {
@@ -161,7 +164,7 @@ impl Object for ServiceCidr {
 }
 
 /// An event (core/v1).
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Event {
     /// Metadata.
@@ -187,7 +190,7 @@ pub struct Event {
 }
 
 /// What an event is about.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Involved {
@@ -201,7 +204,7 @@ pub struct Involved {
 }
 
 /// A series of equal events.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct Series {

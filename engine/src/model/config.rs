@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
 /// A `ConfigMap`: the tokens found in its data, not the data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ConfigMap {
     /// Metadata.
     pub meta: Meta,
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for ConfigMap {
 }
 
 /// A Secret: its type, and for TLS Secrets facts about the certificate. Never the key, never other data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Secret {
     /// Metadata.
     pub meta: Meta,

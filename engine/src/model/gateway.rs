@@ -4,7 +4,7 @@ use super::{Kind, Meta, Object, Text};
 use serde::Deserialize;
 
 /// A Gateway (gateway.networking.k8s.io).
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct Gateway {
     /// Metadata.
@@ -15,7 +15,7 @@ pub struct Gateway {
 }
 
 /// The specification.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct GatewaySpec {
@@ -24,7 +24,7 @@ pub struct GatewaySpec {
 }
 
 /// A listener.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Listener {
@@ -36,7 +36,7 @@ pub struct Listener {
 }
 
 /// TLS settings of a listener.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct ListenerTls {
@@ -45,7 +45,7 @@ pub struct ListenerTls {
 }
 
 /// A reference to a Secret; other kinds are not judged.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct CertificateReference {
@@ -68,7 +68,7 @@ impl Object for Gateway {
 }
 
 /// A Traefik `IngressRoute`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 pub struct IngressRoute {
     /// Metadata.
@@ -79,7 +79,7 @@ pub struct IngressRoute {
 }
 
 /// The specification.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct IngressRouteSpec {
@@ -87,7 +87,7 @@ pub struct IngressRouteSpec {
 }
 
 /// TLS settings of a route.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct RouteTls {
@@ -107,7 +107,7 @@ impl Object for IngressRoute {
 }
 
 /// A policy object that we cannot evaluate. That it exists makes verdicts unknown.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct OpaquePolicy {
     /// Metadata.
     pub meta: Meta,

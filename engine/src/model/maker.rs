@@ -5,7 +5,7 @@ use super::{Kind, Meta, Object, ObjectRef, Text};
 use serde_json::Value;
 
 /// An object that makes others once it is in a cluster.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Maker {
     /// Metadata.
     pub meta: Meta,

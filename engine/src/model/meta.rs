@@ -194,6 +194,9 @@ pub struct Meta {
     /// Where it was read.
     #[serde(skip)]
     pub origin: Origin,
+    /// When what the object declares was last changed, where the reader keeps track of that.
+    #[serde(skip)]
+    pub changed: Option<Timestamp>,
     /// Fields that could not be read.
     #[serde(skip)]
     pub problems: Vec<Problem>,

@@ -5,7 +5,7 @@ use crate::selector::LabelSelector;
 use serde::{Deserialize, Deserializer};
 
 macro_rules! object {
-    ($view:ty, $kind:expr) => {
+    ($view:ty, $kind:expr $(, $($more:tt)+)?) => {
         impl Object for $view {
             fn meta(&self) -> &Meta {
                 &self.meta
@@ -16,16 +16,23 @@ macro_rules! object {
             fn kind(&self) -> Kind {
                 $kind
             }
+            $($($more)+)?
         }
     };
 }
 
-object!(Ingress, Kind::Ingress);
+object!(
+    Ingress,
+    Kind::Ingress,
+    fn forget_status(&mut self) {
+        self.addresses.clear();
+    }
+);
 object!(IngressClass, Kind::IngressClass);
 object!(NetworkPolicy, Kind::NetworkPolicy);
 
 /// An Ingress.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ingress {
     /// Metadata.
     pub meta: Meta,
@@ -69,7 +76,7 @@ impl Ingress {
 }
 
 /// One rule.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 #[allow(missing_docs)]
 pub struct IngressRule {
     pub host: Option<Text>,
@@ -77,7 +84,7 @@ pub struct IngressRule {
 }
 
 /// One path of a rule.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct IngressPath {
@@ -87,7 +94,7 @@ pub struct IngressPath {
 }
 
 /// Where requests go.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Backend {
     /// Service name; `None` for `resource` backends.
     pub service: Option<Text>,
@@ -120,7 +127,7 @@ impl std::fmt::Display for BackendPort {
 }
 
 /// One entry of `spec.tls`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct IngressTls {
@@ -261,7 +268,7 @@ impl<'de> Deserialize<'de> for Ingress {
 }
 
 /// An `IngressClass`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct IngressClass {
     /// Metadata.
     pub meta: Meta,
@@ -303,7 +310,7 @@ impl<'de> Deserialize<'de> for IngressClass {
 }
 
 /// A `NetworkPolicy` (networking.k8s.io/v1).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct NetworkPolicy {
     /// Metadata.
     pub meta: Meta,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A pod.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(from = "RawPod")]
 pub struct Pod {
     /// Metadata.
@@ -27,6 +27,9 @@ impl Object for Pod {
     }
     fn kind(&self) -> Kind {
         Kind::Pod
+    }
+    fn forget_status(&mut self) {
+        self.status = PodStatus::default();
     }
 }
 

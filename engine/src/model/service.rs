@@ -4,7 +4,7 @@ use super::{IntOrString, Kind, Labels, Meta, Object, Protocol, Text};
 use serde::{Deserialize, Deserializer};
 
 /// A Service.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Service {
     /// Metadata.
     pub meta: Meta,
@@ -45,6 +45,9 @@ impl Object for Service {
     }
     fn kind(&self) -> Kind {
         Kind::Service
+    }
+    fn forget_status(&mut self) {
+        self.load_balancer_addresses.clear();
     }
 }
 
@@ -219,7 +222,7 @@ impl<'de> Deserialize<'de> for Service {
 }
 
 /// An `EndpointSlice`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSlice {
     /// Metadata; the labels name the Service and who manages the slice.
@@ -253,7 +256,7 @@ impl EndpointSlice {
 }
 
 /// One endpoint.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Endpoint {
     /// Addresses, all of one backend.
@@ -280,7 +283,7 @@ impl Endpoint {
 }
 
 /// Conditions of an endpoint.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct EndpointConditions {
@@ -304,7 +307,7 @@ fn pod_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, 
 }
 
 /// A port of a slice; no number means all ports.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct SlicePort {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use std::sync::Arc;
 
 /// An object that makes pods from a template.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Controller {
     /// Metadata.
     pub meta: Meta,
@@ -53,6 +53,9 @@ impl Object for Controller {
         }
         reference
     }
+    fn forget_status(&mut self) {
+        self.status = ControllerStatus::default();
+    }
 }
 
 impl Controller {
@@ -67,6 +70,11 @@ impl Controller {
         }
     }
 
+    /// Labels of all pods that it makes, the template's first.
+    pub fn label_sets(&self) -> impl Iterator<Item = &Labels> {
+        std::iter::once(&self.template.labels).chain(&self.further_labels)
+    }
+
     /// JSON pointer to the pod template.
     pub fn template_pointer(&self) -> &'static str {
         if self.kind() == Kind::CronJob {
@@ -78,7 +86,7 @@ impl Controller {
 }
 
 /// A pod template.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(from = "RawTemplate")]
 pub struct Template {
     /// Labels of the pods.
@@ -120,7 +128,7 @@ pub struct Strategy {
 }
 
 /// Status of a controller, one struct for all kinds.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct ControllerStatus {
@@ -285,6 +293,15 @@ impl<'a> Workload<'a> {
             Self::Pod(pod) => &pod.meta.labels,
             Self::Controller(controller) => &controller.template.labels,
         }
+    }
+
+    /// Labels of all pods that it makes, the template's first.
+    pub fn label_sets(self) -> impl Iterator<Item = &'a Labels> {
+        let further: &'a [Labels] = match self {
+            Self::Pod(_) => &[],
+            Self::Controller(controller) => &controller.further_labels,
+        };
+        std::iter::once(self.pod_labels()).chain(further)
     }
 
     /// Annotations of the pods, as far as rules read them.

@@ -17,6 +17,8 @@ mod host_port_rollout_deadlock;
 mod host_port_unschedulable;
 mod rollout;
 
+pub use host_network_without_cluster_dns::NETWORK_IMAGES;
+
 pub(super) static RULES: &[&Rule] = &[
     &autoscaler_targets_daemonset::RULE,
     &host_network_duplicate_port::RULE,

@@ -3,7 +3,7 @@
 use crate::{model::Kind, rule::Rule};
 
 mod backends;
-mod external_name_unusable;
+pub(crate) mod external_name_unusable;
 mod external_traffic_local_gap;
 mod headless_remaps_port;
 mod no_ready_endpoints;
@@ -34,6 +34,22 @@ const WORKLOADS: &[Kind] = &[
     Kind::Deployment,
     Kind::StatefulSet,
     Kind::DaemonSet,
+    Kind::ReplicaSet,
+    Kind::ReplicationController,
+    Kind::Job,
+    Kind::CronJob,
+];
+/// What rules about ports depend on: also whether a mesh injects containers into a namespace.
+const PORT_TRIGGERS: &[Kind] = &[
+    Kind::Pod,
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::ReplicaSet,
+    Kind::ReplicationController,
+    Kind::Job,
+    Kind::CronJob,
+    Kind::Namespace,
 ];
 
 /// What sharpens rules about ports: templates, the owners of pods, and signs of a mesh.

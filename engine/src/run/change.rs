@@ -1,39 +1,104 @@
-//! `run_for`: what one change can break, without looking at the rest of the cluster.
+//! `run_for` and `judge`: what one change can break, without looking at the rest of the cluster.
 //!
-//! The subjects are the incoming object and those that point at it, found through the reverse indexes: labels lead to
-//! Services and policies, names lead to Ingresses and autoscalers. The snapshot is overlaid, never copied, so the cost
-//! depends on how many objects refer to the changed one, not on the size of the cluster.
+//! ```text
+//!  change (old, new) --> the incoming object ------------------> every rule about it
+//!                    \-> reach: who refers to it, or did before -> rules that its kind triggers
+//! ```
+//!
+//! The snapshot is overlaid, never copied, so the cost depends on how many objects refer to the changed one, not on the
+//! size of the cluster. `judge` asks the rules a second time, with the old object laid over the snapshot, but only where
+//! they found something: what was wrong before is not this change's fault.
+
+mod reach;
+#[cfg(test)]
+mod tests;
 
 use super::{Judged, Runner};
 use crate::{
     config::Config,
     context::{Change, Context},
+    finding::Finding,
     model::{
-        Autoscaler, Ingress, IngressClass, Kind, Labels, NetworkPolicy, Node, Object as _,
-        ObjectRef, Pod, Secret, Service, Workload, decode::Any,
+        Autoscaler, Certificate, CustomResourceDefinition, EndpointSlice, Gateway, Ingress,
+        IngressClass, IngressRoute, Kind, NetworkPolicy, Node, Object as _, ObjectRef, Secret,
+        Service, WebhookConfiguration, Workload, decode::Any,
     },
     report::Report,
-    rule::{Check, Rule, Surface},
+    rule::{Actions, Check, Rule, Surface},
     snapshot::Snapshot,
 };
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// One object to judge.
-#[derive(Clone, Copy)]
-enum Subject<'a> {
-    Service(&'a Service),
-    Workload(Workload<'a>),
-    Ingress(&'a Ingress),
-    IngressClass(&'a IngressClass),
-    NetworkPolicy(&'a NetworkPolicy),
-    Autoscaler(&'a Autoscaler),
-    Node(&'a Node),
-    Secret(&'a Secret),
-    Other(&'a Any),
+macro_rules! subjects {
+    ($($view:ident),* $(,)?) => {
+        /// One object to judge.
+        #[derive(Clone, Copy)]
+        enum Subject<'a> {
+            Workload(Workload<'a>),
+            $($view(&'a $view),)*
+        }
+
+        impl<'a> Subject<'a> {
+            /// The object of a change, when rules judge objects of its view.
+            fn of(any: &'a Any) -> Option<Self> {
+                match any {
+                    Any::Pod(pod) => Some(Self::Workload(Workload::Pod(pod))),
+                    Any::Controller(controller) => {
+                        Some(Self::Workload(Workload::Controller(controller)))
+                    }
+                    $(Any::$view(object) => Some(Self::$view(object)),)*
+                    _ => None,
+                }
+            }
+
+            fn reference(self) -> ObjectRef {
+                match self {
+                    Self::Workload(workload) => workload.reference(),
+                    $(Self::$view(object) => object.reference(),)*
+                }
+            }
+        }
+
+        impl<'a> Runner<'_, 'a> {
+            fn judge(&mut self, rule: &'static Rule, subject: Subject<'a>) {
+                for check in rule.on {
+                    match (*check, subject) {
+                        (Check::Workload(f), Subject::Workload(workload)) => {
+                            let judged =
+                                Judged::new(workload.kind(), workload.meta(), workload.reference());
+                            self.workload(rule, &judged, workload, f);
+                        }
+                        (Check::Pod(f), Subject::Workload(Workload::Pod(pod))) => {
+                            self.one(rule, pod, f);
+                        }
+                        $((Check::$view(f), Subject::$view(object)) => self.one(rule, object, f),)*
+                        _ => {}
+                    }
+                }
+            }
+        }
+    };
 }
 
-/// Runs the rules that a change can break: those about the new object, and those about objects that refer to it.
+subjects!(
+    Service,
+    EndpointSlice,
+    Autoscaler,
+    NetworkPolicy,
+    Ingress,
+    IngressClass,
+    IngressRoute,
+    Gateway,
+    Node,
+    Secret,
+    Certificate,
+    WebhookConfiguration,
+    CustomResourceDefinition,
+);
+
+/// Runs the rules that a change can break: those about the new object, and those about objects that refer to it. What was
+/// wrong before is told as well.
 ///
 /// With neither `old` nor `new` there is nothing to judge and the report is empty.
 pub fn run_for(
@@ -46,165 +111,135 @@ pub fn run_for(
 ) -> Report {
     let context = Context::new(snapshot, config, now, surface, change);
     let mut runner = Runner::new(&context, rules);
-    let mut seen: BTreeSet<ObjectRef> = BTreeSet::new();
-    for subject in affected(&context, change) {
-        if seen.insert(subject.reference()) {
-            for rule in runner.selected.clone() {
-                for check in rule.on {
-                    runner.judge(rule, *check, subject);
-                }
-            }
-        }
-    }
+    ask(&mut runner, &context, change, &|_| true);
     runner.outcomes.finish(&context)
 }
 
-impl Subject<'_> {
-    fn reference(&self) -> ObjectRef {
-        match self {
-            Self::Service(object) => object.reference(),
-            Self::Workload(object) => object.reference(),
-            Self::Ingress(object) => object.reference(),
-            Self::IngressClass(object) => object.reference(),
-            Self::NetworkPolicy(object) => object.reference(),
-            Self::Autoscaler(object) => object.reference(),
-            Self::Node(object) => object.reference(),
-            Self::Secret(object) => object.reference(),
-            Self::Other(any) => any.reference(),
-        }
+/// What a change brings.
+#[derive(Debug)]
+pub struct Judgement {
+    /// What the rules say that the change can break; `findings` holds only what was not there before.
+    pub report: Report,
+    /// Fingerprints of findings with which the change made something better: the same rule said worse about the same
+    /// part of the same object before.
+    pub milder: BTreeSet<String>,
+}
+
+/// Judges a change for admission. `asked` leaves out rules about the incoming object; rules about objects that refer to
+/// it are always asked.
+pub fn judge(
+    rules: &[&'static Rule],
+    snapshot: &Snapshot,
+    change: Change<'_>,
+    asked: &dyn Fn(&Rule) -> bool,
+    config: &Config,
+    now: Timestamp,
+) -> Judgement {
+    let context = Context::new(snapshot, config, now, Surface::Admit, change);
+    let mut runner = Runner::new(&context, rules);
+    let subjects = ask(&mut runner, &context, change, asked);
+    let mut outcomes = runner.outcomes;
+    let mut milder = BTreeSet::new();
+    if !outcomes.findings.is_empty() {
+        let before = Change {
+            // A new object is hidden from the snapshot as well, should that be ahead of the request.
+            old: change.new.or(change.old),
+            new: change.old,
+        };
+        let context = Context::new(snapshot, config, now, Surface::Admit, before);
+        let known = before_change(&context, rules, change.old, &subjects, &outcomes.findings);
+        outcomes.findings.retain(|finding| {
+            !known
+                .iter()
+                .any(|old| old.fingerprint == finding.fingerprint)
+        });
+        let was_worse = |finding: &&Finding| {
+            known.iter().any(|old| {
+                old.rule.code == finding.rule.code
+                    && old.subject.same_object(&finding.subject)
+                    && old.key == finding.key
+                    && at_least(old.actions, finding.actions)
+            })
+        };
+        milder = outcomes
+            .findings
+            .iter()
+            .filter(was_worse)
+            .map(|finding| finding.fingerprint.clone())
+            .collect();
+    }
+    Judgement {
+        report: outcomes.finish(&context),
+        milder,
     }
 }
 
-fn affected<'a>(context: &Context<'a>, change: Change<'a>) -> Vec<Subject<'a>> {
-    let mut subjects: Vec<Subject<'a>> = change.new.map(incoming).into_iter().collect();
-    for any in change.old.into_iter().chain(change.new) {
-        match any {
-            Any::Pod(pod) => pods_changed(
-                context,
-                &pod.meta.namespace,
-                &pod.meta.labels,
-                &mut subjects,
-            ),
-            Any::Controller(controller) => {
-                pods_changed(
-                    context,
-                    &controller.meta.namespace,
-                    &controller.template.labels,
-                    &mut subjects,
-                );
-                subjects.extend(
-                    context
-                        .autoscalers_of(controller)
-                        .into_iter()
-                        .map(Subject::Autoscaler),
-                );
-            }
-            Any::Service(service) => {
-                let naming = context.ingresses_naming(&service.meta.namespace, &service.meta.name);
-                subjects.extend(naming.into_iter().map(Subject::Ingress));
-            }
-            Any::IngressClass(class) => {
-                subjects.extend(
-                    context
-                        .ingresses_of_class(&class.meta.name)
-                        .into_iter()
-                        .map(Subject::Ingress),
-                );
-            }
-            Any::NetworkPolicy(policy) => {
-                let workloads =
-                    context.matched_workloads(&policy.meta.namespace, &policy.pod_selector);
-                subjects.extend(
-                    workloads
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(Subject::Workload),
-                );
-            }
-            _ => {}
-        }
-    }
-    subjects
-}
-
-fn incoming(any: &Any) -> Subject<'_> {
-    match any {
-        Any::Pod(pod) => Subject::Workload(Workload::Pod(pod)),
-        Any::Controller(controller) => Subject::Workload(Workload::Controller(controller)),
-        Any::Service(service) => Subject::Service(service),
-        Any::Ingress(ingress) => Subject::Ingress(ingress),
-        Any::IngressClass(class) => Subject::IngressClass(class),
-        Any::NetworkPolicy(policy) => Subject::NetworkPolicy(policy),
-        Any::Autoscaler(autoscaler) => Subject::Autoscaler(autoscaler),
-        Any::Node(node) => Subject::Node(node),
-        Any::Secret(secret) => Subject::Secret(secret),
-        _ => Subject::Other(any),
-    }
-}
-
-/// Services and policies that select pods with these labels.
-fn pods_changed<'a>(
+/// Asks the rules; returns who was judged, each once.
+fn ask<'a>(
+    runner: &mut Runner<'_, 'a>,
     context: &Context<'a>,
-    namespace: &str,
-    labels: &Labels,
-    subjects: &mut Vec<Subject<'a>>,
-) {
-    subjects.extend(
-        context
-            .services_selecting(namespace, labels)
-            .into_iter()
-            .map(Subject::Service),
-    );
-    let policies = context.in_namespace::<NetworkPolicy>(namespace);
-    // An unknown operator may select them: judging one policy too many does no harm.
-    let selecting = policies.filter(|policy| policy.pod_selector.matches(labels) != Some(false));
-    subjects.extend(selecting.map(Subject::NetworkPolicy));
-}
-
-impl<'a> Runner<'_, 'a> {
-    fn judge(&mut self, rule: &'static Rule, check: Check, subject: Subject<'a>) {
-        match (check, subject) {
-            (Check::Service(f), Subject::Service(service)) => self.one(rule, service, f),
-            (Check::Workload(f), Subject::Workload(workload)) => {
-                let judged = Judged::new(workload.kind(), workload.meta(), workload.reference());
-                self.workload(rule, &judged, workload, f);
-            }
-            (Check::Pod(f), Subject::Workload(Workload::Pod(pod))) => self.one::<Pod>(rule, pod, f),
-            (Check::Ingress(f), Subject::Ingress(ingress)) => self.one(rule, ingress, f),
-            (Check::IngressClass(f), Subject::IngressClass(class)) => self.one(rule, class, f),
-            (Check::NetworkPolicy(f), Subject::NetworkPolicy(policy)) => self.one(rule, policy, f),
-            (Check::Autoscaler(f), Subject::Autoscaler(autoscaler)) => {
-                self.one(rule, autoscaler, f);
-            }
-            (Check::Node(f), Subject::Node(node)) => self.one(rule, node, f),
-            (Check::Secret(f), Subject::Secret(secret)) => self.one(rule, secret, f),
-            (Check::Gateway(f), Subject::Other(Any::Gateway(gateway))) => {
-                self.one(rule, gateway, f);
-            }
-            (Check::IngressRoute(f), Subject::Other(Any::IngressRoute(route))) => {
-                self.one(rule, route, f);
-            }
-            (Check::Certificate(f), Subject::Other(Any::Certificate(certificate))) => {
-                self.one(rule, certificate, f);
-            }
-            (Check::EndpointSlice(f), Subject::Other(Any::EndpointSlice(slice))) => {
-                self.one(rule, slice, f);
-            }
-            (
-                Check::WebhookConfiguration(f),
-                Subject::Other(Any::WebhookConfiguration(configuration)),
-            ) => {
-                self.one(rule, configuration, f);
-            }
-            (
-                Check::CustomResourceDefinition(f),
-                Subject::Other(Any::CustomResourceDefinition(definition)),
-            ) => {
-                self.one(rule, definition, f);
-            }
-            _ => {}
+    change: Change<'a>,
+    asked: &dyn Fn(&Rule) -> bool,
+) -> BTreeMap<ObjectRef, Subject<'a>> {
+    let mut judged = BTreeMap::new();
+    let selected = runner.selected.clone();
+    let incoming = change.new.and_then(Subject::of);
+    if let Some(subject) = incoming {
+        judged.insert(subject.reference(), subject);
+        for rule in selected.iter().copied().filter(|rule| asked(rule)) {
+            runner.judge(rule, subject);
         }
     }
+    let Some(kind) = change.new.or(change.old).map(Any::kind) else {
+        return judged;
+    };
+    let triggered: Vec<&'static Rule> = selected
+        .into_iter()
+        .filter(|rule| rule.triggered_by(kind))
+        .collect();
+    for subject in reach::others(context, change, &triggered) {
+        let reference = subject.reference();
+        if judged.contains_key(&reference) {
+            continue;
+        }
+        for rule in &triggered {
+            runner.judge(rule, subject);
+        }
+        judged.insert(reference, subject);
+    }
+    judged
+}
+
+/// What the rules that found something said before, about the same subjects.
+fn before_change<'a>(
+    context: &Context<'a>,
+    rules: &[&'static Rule],
+    old: Option<&'a Any>,
+    subjects: &BTreeMap<ObjectRef, Subject<'a>>,
+    findings: &[Finding],
+) -> Vec<Finding> {
+    let mut runner = Runner::new(context, rules);
+    let old = old.and_then(Subject::of);
+    let pairs: BTreeMap<(&ObjectRef, &str), &'static Rule> = findings
+        .iter()
+        .map(|finding| ((&finding.subject, finding.rule.code), finding.rule))
+        .collect();
+    for ((reference, _), rule) in pairs {
+        let was = old.filter(|old| old.reference().same_object(reference));
+        let other = || {
+            let incoming = context.hides(reference);
+            subjects.get(reference).copied().filter(|_| !incoming)
+        };
+        if let Some(subject) = was.or_else(other) {
+            runner.judge(rule, subject);
+        }
+    }
+    runner.outcomes.findings
+}
+
+fn at_least(one: Option<Actions>, other: Option<Actions>) -> bool {
+    one.zip(other)
+        .is_some_and(|(one, other)| one.guarded >= other.guarded && one.strict >= other.strict)
 }
 
 /// Kinds whose changes `run_for` can judge, for watches and webhook rules.
@@ -219,112 +254,4 @@ pub fn judged_kinds(rules: &[&'static Rule]) -> BTreeSet<Kind> {
         })
         .copied()
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        model::{Origin, decode},
-        rules::RULES,
-        snapshot::Source,
-        testkit::{Ran, clock, read},
-    };
-
-    const CLUSTER: &str = "
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 8080}]}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: broken-elsewhere, namespace: other}
-spec: {selector: {app: x}, ports: [{port: 80, targetPort: nope}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: x, namespace: other, labels: {app: x}}
-spec: {containers: [{name: x, image: x}]}
-";
-
-    fn change(old: &str, new: &str) -> Ran {
-        let (snapshot, _) = read(CLUSTER, Source::Cluster, |_| {});
-        let any = |yaml: &str| {
-            let value = crate::manifest::parse(yaml.as_bytes())
-                .documents
-                .into_iter()
-                .next()?
-                .value;
-            decode::from_value(value, Origin::Live).ok()
-        };
-        let (old, new) = (any(old), any(new));
-        let change = Change {
-            old: old.as_ref(),
-            new: new.as_ref(),
-        };
-        Ran(run_for(
-            &RULES,
-            &snapshot,
-            change,
-            &Config::default(),
-            clock(),
-            Surface::Admit,
-        ))
-    }
-
-    fn deployment() -> &'static str {
-        CLUSTER.split("---").nth(1).unwrap()
-    }
-
-    #[test]
-    fn a_workload_that_loses_a_port_name_reaches_the_rule_of_its_service() {
-        let ran = change(
-            deployment(),
-            &deployment().replace("name: http, ", "name: web, "),
-        );
-        let finding = ran.one("SVC004");
-        assert_eq!(finding.subject.to_string(), "Service shop/web");
-    }
-
-    #[test]
-    fn a_harmless_change_is_quiet_and_nothing_else_is_judged() {
-        let ran = change(
-            deployment(),
-            &deployment().replace("image: web", "image: web:2"),
-        );
-        ran.none("SVC004");
-        assert!(
-            ran.0.rules.iter().all(|count| count.violated == 0),
-            "{}",
-            ran.describe()
-        );
-    }
-
-    #[test]
-    fn a_new_service_sees_the_pods_of_the_snapshot() {
-        let service = CLUSTER.split("---").next().unwrap();
-        let ran = change(
-            "",
-            &service
-                .replace("name: web, n", "name: web2, n")
-                .replace("targetPort: http", "targetPort: htp"),
-        );
-        assert_eq!(ran.one("SVC004").subject.to_string(), "Service shop/web2");
-    }
-
-    #[test]
-    fn a_removed_object_is_hidden() {
-        let ran = change(deployment(), "");
-        ran.none("SVC004");
-    }
 }

@@ -11,9 +11,28 @@ use std::{
 pub(super) struct Interner {
     labels: HashSet<Arc<BTreeMap<Box<str>, Box<str>>>>,
     specs: HashSet<Arc<PodSpec>>,
+    /// How many there were after the last purge.
+    kept: usize,
 }
 
+/// Below this nothing is worth looking for.
+const FEW: usize = 1_000;
+
 impl Interner {
+    /// Lets go of what no object holds any more, once that can be half of it.
+    pub(super) fn purge(&mut self) {
+        if self.len() > 2 * self.kept.max(FEW) {
+            self.specs.retain(|spec| Arc::strong_count(spec) > 1);
+            self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+            self.kept = self.len();
+        }
+    }
+
+    /// How many label sets and specifications it knows.
+    pub(super) fn len(&self) -> usize {
+        self.labels.len() + self.specs.len()
+    }
+
     pub(super) fn share(&mut self, any: &mut Any) {
         match any {
             Any::Pod(pod) => {

@@ -19,6 +19,9 @@ pub(crate) struct GlobalArgs {
     /// Print the result only: no progress, notes or hints
     #[arg(short = 'q', long)]
     pub(crate) quiet: bool,
+    /// Refuse every command that would change something
+    #[arg(long)]
+    pub(crate) readonly: bool,
     /// Level of detail on standard error: 4 shows decisions, 6 requests, 8 headers
     #[arg(short = 'v', long = "v", value_name = "LEVEL", value_parser = values::level)]
     pub(crate) verbosity: Option<u8>,

@@ -374,7 +374,6 @@ fn commands_that_do_not_exist_are_not_advertised() {
         "fix",
         "report",
         "monitor",
-        "webhook",
         "cleanup",
         "access",
         "completion",
@@ -484,3 +483,5 @@ fn version_flag() {
     };
     assert!(args.client);
 }
+
+mod webhook;

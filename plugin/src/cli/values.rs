@@ -133,16 +133,28 @@ impl ListFormat {
     }
 }
 
-/// `version -o`
+/// `--dry-run`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum DryRun {
+    /// Write.
+    #[default]
+    None,
+    /// Print only.
+    Client,
+    /// Ask the server what would happen.
+    Server,
+}
+
+/// `-o` of commands that print one document
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VersionFormat {
+pub(crate) enum DocumentFormat {
     /// A JSON document.
     Json,
     /// A YAML document.
     Yaml,
 }
 
-impl VersionFormat {
+impl DocumentFormat {
     /// Parses the value of `-o`.
     pub(crate) fn parse(text: &str) -> Result<Self, Sentence> {
         one_of(text, &[("json", Self::Json), ("yaml", Self::Yaml)])

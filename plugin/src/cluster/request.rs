@@ -1,9 +1,9 @@
-//! One GET: time limit, retries, and what kind of failure it was.
+//! One request: time limit, retries, and what kind of failure it was.
 
 use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use kube::client::Body;
@@ -26,7 +26,7 @@ const BACKOFF: [Duration; 5] = [
 const MAX_ATTEMPTS: usize = 10;
 
 /// Full objects.
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Lists of names, labels and annotations only; a server that cannot do it is told to refuse.
 const METADATA_LIST: HeaderValue =
     HeaderValue::from_static("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
@@ -38,6 +38,34 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// The server's clock, from its `Date` header.
     pub(crate) date: Option<Timestamp>,
+    /// 200, or 201 for something new.
+    pub(crate) status: u16,
+    /// What the server warned about.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path_and_query: String,
+    pub(super) accept: HeaderValue,
+    /// Media type and text of the body.
+    pub(super) body: Option<(HeaderValue, Vec<u8>)>,
+    /// Whether warnings of the answer are kept to be shown, besides being in the answer.
+    pub(super) show_warnings: bool,
+}
+
+impl Call {
+    fn get(path_and_query: &str, accept: HeaderValue) -> Self {
+        Self {
+            method: Method::GET,
+            path_and_query: path_and_query.to_owned(),
+            accept,
+            body: None,
+            show_warnings: true,
+        }
+    }
 }
 
 /// One attempt's answer, before it is judged.
@@ -58,15 +86,17 @@ impl Cluster {
     /// Reads a path such as `/api/v1/pods?limit=500`. Answers 429 and 503 are tried again as long as the time
     /// limit for one page allows; the wait is the server's `Retry-After` where it gives one.
     pub(crate) async fn get_bytes(&self, path_and_query: &str) -> Result<Answer, ApiError> {
-        self.get(path_and_query, JSON).await
+        self.exchange(&Call::get(path_and_query, JSON)).await
     }
 
     /// As [`Cluster::get_bytes`], for lists of which only the metadata is read (Secrets).
     pub(crate) async fn get_metadata(&self, path_and_query: &str) -> Result<Answer, ApiError> {
-        self.get(path_and_query, METADATA_LIST).await
+        self.exchange(&Call::get(path_and_query, METADATA_LIST))
+            .await
     }
 
-    async fn get(&self, path_and_query: &str, accept: HeaderValue) -> Result<Answer, ApiError> {
+    /// Sends a request, again where the server asks for that, until there is an answer or the time for one page is over.
+    pub(super) async fn exchange(&self, call: &Call) -> Result<Answer, ApiError> {
         let limit = self
             .request_timeout
             .map_or(PAGE_LIMIT, |timeout| timeout.min(PAGE_LIMIT));
@@ -74,8 +104,7 @@ impl Cluster {
         let mut attempt = 0;
         loop {
             let started = Instant::now();
-            let result =
-                tokio::time::timeout_at(deadline.into(), self.send(path_and_query, &accept)).await;
+            let result = tokio::time::timeout_at(deadline.into(), self.send(call)).await;
             let result = match result {
                 Ok(result) => result,
                 Err(_) => Err(ApiError::Timeout {
@@ -83,7 +112,7 @@ impl Cluster {
                     after: limit,
                 }),
             };
-            self.log_attempt(path_and_query, started.elapsed(), &result);
+            self.log_attempt(call, started.elapsed(), &result);
             let answer = result?;
             if let Some(wait) = wait_before_retry(&answer, attempt)
                 && Instant::now() + wait < deadline
@@ -99,15 +128,27 @@ impl Cluster {
         }
     }
 
-    async fn send(&self, path_and_query: &str, accept: &HeaderValue) -> Result<Attempt, ApiError> {
-        let request = Request::get(path_and_query)
-            .header(ACCEPT, accept)
-            .body(Body::empty())
+    async fn send(&self, call: &Call) -> Result<Attempt, ApiError> {
+        let mut request = Request::builder()
+            .method(&call.method)
+            .uri(&call.path_and_query)
+            .header(ACCEPT, &call.accept);
+        let body = match &call.body {
+            None => Body::empty(),
+            Some((media_type, bytes)) => {
+                request = request.header(CONTENT_TYPE, media_type);
+                Body::from(bytes.clone())
+            }
+        };
+        let request = request
+            .body(body)
             .map_err(|error| self.connect_failure(Cause::Other(error.to_string())))?;
         self.log.line(HEADERS, || {
             let lines = header_lines(request.headers()).join("\n");
             format!(
-                "GET {path_and_query} with {}, user agent {}",
+                "{} {} with {}, user agent {}",
+                call.method,
+                call.path_and_query,
                 lines.trim(),
                 super::user_agent()
             )
@@ -127,8 +168,10 @@ impl Cluster {
                 bytes.extend_from_slice(&data);
             }
         }
-        for text in warning_texts(&head.headers) {
-            self.log.warn(&text);
+        if call.show_warnings {
+            for text in warning_texts(&head.headers) {
+                self.log.warn(&text);
+            }
         }
         Ok(Attempt {
             status: head.status,
@@ -166,6 +209,8 @@ impl Cluster {
         if status.is_success() && !looks_like_markup(&headers, &body) {
             return Ok(Answer {
                 date: date(&headers),
+                status: status.as_u16(),
+                warnings: warning_texts(&headers),
                 body,
             });
         }
@@ -197,19 +242,19 @@ impl Cluster {
         }
     }
 
-    fn log_attempt(
-        &self,
-        path_and_query: &str,
-        took: Duration,
-        result: &Result<Attempt, ApiError>,
-    ) {
+    fn log_attempt(&self, call: &Call, took: Duration, result: &Result<Attempt, ApiError>) {
+        let Call {
+            method,
+            path_and_query,
+            ..
+        } = call;
         let url = || format!("{}{path_and_query}", self.server.trim_end_matches('/'));
         let milliseconds = took.as_millis();
         match result {
             Ok(answer) => {
                 self.log.line(REQUESTS, || {
                     format!(
-                        "GET {} {} in {milliseconds} milliseconds",
+                        "{method} {} {} in {milliseconds} milliseconds",
                         url(),
                         answer.status
                     )
@@ -223,7 +268,7 @@ impl Cluster {
             Err(error) => {
                 self.log.line(REQUESTS, || {
                     format!(
-                        "GET {} failed in {milliseconds} milliseconds: {error}",
+                        "{method} {} failed in {milliseconds} milliseconds: {error}",
                         url()
                     )
                 });

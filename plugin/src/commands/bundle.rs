@@ -58,7 +58,7 @@ async fn read(
         .collect();
     let request = live::Request {
         rules: &rules,
-        namespace: namespace.as_deref(),
+        namespaces: namespace.as_slice(),
         facts: netdoctor_engine::facts::StatedFacts::default(),
         logs: false,
     };

@@ -82,7 +82,7 @@ async fn live(
     scope.namespace = (!args.all_namespaces).then(|| cluster.namespace.clone());
     let request = live::Request {
         rules,
-        namespace: scope.namespace.as_deref(),
+        namespaces: scope.namespace.as_slice(),
         facts: judge.facts.clone(),
         logs: args.logs,
     };

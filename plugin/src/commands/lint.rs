@@ -1,4 +1,6 @@
-//! `lint`: the rules on manifests.
+//! `lint`: the rules on manifests, alone or as they would be in a cluster.
+
+mod with_cluster;
 
 use std::time::Instant;
 
@@ -17,21 +19,19 @@ pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
     refuse(&args.report.output, Mode::Lint)?;
     let judge = Judge::new(&args.report, args.facts.as_deref(), settings)?;
     let namespace = args.global.connection.namespace.clone();
-    let input = files::read(files::Request {
-        paths: args.inputs().cloned().collect(),
-        recursive: args.recursive,
-        kustomize: args.kustomize.clone(),
-        kubectl: settings.kubectl.clone(),
-        exclude: judge.exclude_paths.clone(),
-        namespace: namespace.clone().unwrap_or_else(|| "default".into()),
-        facts: judge.facts.clone(),
-    })?;
-    let now = clock(&args.report, input.clock);
-    let rules = judge.rules(Surface::Lint);
-    let report = run_rules(&rules, &input.snapshot, &judge.config, now, Surface::Lint);
+    let (input, context, report) = if args.with_cluster {
+        with_cluster::judge(args, &judge, settings)?
+    } else {
+        let default = namespace.clone().unwrap_or_else(|| "default".into());
+        let input = files::read(&request(args, &judge, settings, default))?;
+        let now = clock(&args.report, input.clock);
+        let rules = judge.rules(Surface::Lint);
+        let report = run_rules(&rules, &input.snapshot, &judge.config, now, Surface::Lint);
+        (input, None, report)
+    };
     let spec = Spec {
         mode: Mode::Lint,
-        context: None,
+        context,
         namespace,
         selector: None,
         targets: Vec::new(),
@@ -55,4 +55,22 @@ pub(crate) fn run(args: &LintArgs, settings: &Settings) -> anyhow::Result<u8> {
     // The process ends here: giving back every object one by one would only take time.
     std::mem::forget((outcome, input.snapshot));
     Ok(code)
+}
+
+/// What to read, with the namespace of objects that name none.
+fn request(
+    args: &LintArgs,
+    judge: &Judge,
+    settings: &Settings,
+    namespace: String,
+) -> files::Request {
+    files::Request {
+        paths: args.inputs().cloned().collect(),
+        recursive: args.recursive,
+        kustomize: args.kustomize.clone(),
+        kubectl: settings.kubectl.clone(),
+        exclude: judge.exclude_paths.clone(),
+        namespace,
+        facts: judge.facts.clone(),
+    }
 }

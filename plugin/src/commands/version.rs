@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::cli::VersionArgs;
-use crate::cli::values::VersionFormat;
+use crate::cli::values::DocumentFormat;
 use crate::cluster::{self, ServerVersion};
 use crate::settings::Settings;
 
@@ -59,8 +59,8 @@ pub(crate) fn run(args: &VersionArgs, settings: &Settings) -> anyhow::Result<()>
         }),
     };
     let text = match args.output {
-        Some(VersionFormat::Json) => serde_json::to_string_pretty(&document)? + "\n",
-        Some(VersionFormat::Yaml) => serde_saphyr::to_string(&document)?,
+        Some(DocumentFormat::Json) => serde_json::to_string_pretty(&document)? + "\n",
+        Some(DocumentFormat::Yaml) => serde_saphyr::to_string(&document)?,
         None => plain(&document),
     };
     std::io::stdout().write_all(text.as_bytes())?;

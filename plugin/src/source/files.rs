@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use netdoctor_engine::facts::StatedFacts;
+use netdoctor_engine::model::decode::Any;
 use netdoctor_engine::snapshot::{Builder, Source};
 
 use super::Input;
@@ -34,17 +35,41 @@ pub(crate) struct Request {
 }
 
 /// Reads everything that was asked for. Files that cannot be read are problems; the others are still judged.
-pub(crate) fn read(request: Request) -> anyhow::Result<Input> {
+pub(crate) fn read(request: &Request) -> anyhow::Result<Input> {
+    let facts = request.facts.clone();
+    let mut builder = Builder::new(Source::Files);
+    let manifests = each(request, &mut |any| builder.insert(any))?;
+    for file in manifests.sources.names() {
+        builder.file(file);
+    }
+    builder.state(facts);
+    Ok(Input {
+        snapshot: builder.seal(),
+        notes: manifests.notes,
+        sources: manifests.sources,
+        problems: manifests.problems,
+        clock: None,
+    })
+}
+
+/// What was read besides objects.
+#[derive(Debug)]
+pub(crate) struct Manifests {
+    /// Texts of the files.
+    pub(crate) sources: Sources,
+    /// What could not be read.
+    pub(crate) problems: Vec<InputProblem>,
+    /// Counted notes.
+    pub(crate) notes: Vec<String>,
+}
+
+/// As [`read`], handing over the objects one by one. The number of a file in an `Origin` is its place in the sources.
+pub(crate) fn each(request: &Request, sink: &mut dyn FnMut(Any)) -> anyhow::Result<Manifests> {
     let (files, mut problems) = match &request.kustomize {
         Some(directory) => (vec![kustomize(directory, &request.kubectl)?], Vec::new()),
         None => find::files(&request.paths, request.recursive, &request.exclude)?,
     };
-    let mut builder = Builder::new(Source::Files);
-    for file in &files {
-        builder.file(&file.name);
-    }
-    builder.state(request.facts);
-    let read = parse::all(&files, &request.namespace, &mut builder);
+    let read = parse::all(&files, &request.namespace, sink);
     problems.extend(read.problems);
     if read.loaded.objects + read.loaded.unread == 0
         && !problems.iter().any(|problem| problem.fatal)
@@ -62,12 +87,10 @@ pub(crate) fn read(request: Request) -> anyhow::Result<Input> {
             fatal: true,
         });
     }
-    Ok(Input {
-        snapshot: builder.seal(),
-        notes: read.notes,
+    Ok(Manifests {
         sources: Sources::new(files),
         problems,
-        clock: None,
+        notes: read.notes,
     })
 }
 

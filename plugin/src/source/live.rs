@@ -28,8 +28,8 @@ pub(crate) use confirm::confirm;
 pub(crate) struct Request<'a> {
     /// Rules that will run; their kinds are read.
     pub(crate) rules: &'a [&'static Rule],
-    /// One namespace, or all.
-    pub(crate) namespace: Option<&'a str>,
+    /// These namespaces, or all where there are none.
+    pub(crate) namespaces: &'a [String],
     /// Stated facts.
     pub(crate) facts: StatedFacts,
     /// Read the last log lines of failing containers.
@@ -57,7 +57,9 @@ pub(crate) async fn snapshot(
     })
     .await?;
     let mut builder = Builder::new(Source::Cluster);
-    builder.scope(request.namespace);
+    if let [only] = request.namespaces {
+        builder.scope(Some(only));
+    }
     builder.state(request.facts.clone());
     for (_, objects) in listed.objects {
         for any in objects {

@@ -3,11 +3,11 @@
 use std::env;
 use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netdoctor_lab::components::{self, Components};
@@ -33,6 +33,43 @@ pub(super) struct Programs {
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The kube-apiserver of a test, which may come and go.
+pub(super) struct Process {
+    program: PathBuf,
+    flags: Vec<String>,
+    port: u16,
+    /// Its index with the janitor, and how often it was started.
+    running: Mutex<(usize, usize)>,
+}
+
+impl Process {
+    fn running(&self) -> MutexGuard<'_, (usize, usize)> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn kill(&self, janitor: &mut Janitor) -> io::Result<()> {
+        janitor.kill(self.running().0)
+    }
+
+    pub(super) fn start_again(&self, janitor: &mut Janitor) -> io::Result<()> {
+        let start = Instant::now();
+        // The port is free once the process that was killed is gone.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            if start.elapsed() > PATIENCE {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut running = self.running();
+        running.1 += 1;
+        let name = format!("kube-apiserver-{}", running.1);
+        let mut command = Command::new(&self.program);
+        command.env_clear();
+        running.0 = janitor.start(&name, command.args(&self.flags))?;
+        Ok(())
+    }
+}
 
 /// The programs, or which of them is missing.
 pub(super) fn programs() -> Result<Programs, String> {
@@ -75,7 +112,13 @@ fn attempt(programs: &Programs, spec: &Spec) -> Result<ApiServer, Error> {
     janitor.start("etcd", &mut etcd_command(&programs.etcd, &etcd, peer_port))?;
     let flags = api_server_flags(&folder, spec, &etcd, port);
     let mut command = component(programs, "kube-apiserver");
-    let process = janitor.start("kube-apiserver", command.args(flags))?;
+    let index = janitor.start("kube-apiserver", command.args(&flags))?;
+    let process = Process {
+        program: programs.components.path("kube-apiserver"),
+        flags,
+        port,
+        running: Mutex::new((index, 1)),
+    };
 
     let endpoint = Endpoint::new("127.0.0.1", port, &authority.pem())?;
     let rest = Rest::new(endpoint, TOKEN);

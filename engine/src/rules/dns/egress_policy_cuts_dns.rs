@@ -5,7 +5,7 @@ use crate::{
     finding::{Finding, Fix, FixClass},
     model::{Kind, NetworkPolicy, Object as _, Protocol, Workload},
     policy::{Direction, Half, Miss, Policies, dns::Dns},
-    rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity, Surface},
     rules::policy::{name_some, owners},
 };
 use serde_json::json;
@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
     lint: Some(Severity::Warning),
     admit: Some(Action::Warn),
     strict: Some(Action::Deny),
+    admit_cases: &[("tcp", Actions::both(Action::Audit))],
     confidence: Confidence::Likely,
     evidence: Evidence::Contra,
     needs: &[Kind::Pod],
@@ -45,6 +46,7 @@ pub(super) static RULE: Rule = Rule {
         Kind::CronJob,
         Kind::Pod,
         Kind::Namespace,
+        Kind::NetworkPolicy,
     ],
     cases: &[("udp", Severity::Error), ("tcp", Severity::Info)],
     reads: &["/spec/podSelector", "/spec/policyTypes", "/spec/egress"],
@@ -225,6 +227,10 @@ fn weigh(cx: &Context<'_>, policy: &NetworkPolicy, cut: &Cut<'_>, finding: &mut 
             Severity::Info
         });
         finding.note("nothing at all is admitted, which may be meant");
+        // A guess at what somebody means is no reason to refuse it.
+        if cx.surface == Surface::Admit {
+            finding.confidence(Confidence::Hint);
+        }
     }
     if let Some(age) = policy
         .meta

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, Reporter},
     finding::Fix,
     model::{ContainerPort, PodSpec, Workload},
-    rule::{Action, Check, Rule, Severity, Surface},
+    rule::{Action, Actions, Check, Rule, Severity, Surface},
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Error),
     lint: Some(Severity::Error),
     admit: Some(Action::Deny),
+    admit_cases: &[("sidecar", Actions::both(Action::Warn))],
     cases: &[("sidecar", Severity::Warning)],
     reads: &[
         "/spec/hostNetwork",

@@ -6,7 +6,7 @@ use crate::{
     finding::{Fix, FixClass},
     model::{AntiAffinityTerm, Controller, Kind, Object as _, Workload, Written},
     placement, ports,
-    rule::{Action, Check, Confidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Rule, Severity},
     selector::{LabelSelector, Requirement},
 };
 use serde_json::{Value, json};
@@ -19,6 +19,13 @@ pub(super) static RULE: Rule = Rule {
     lint: Some(Severity::Warning),
     admit: Some(Action::Deny),
     strict: Some(Action::Deny),
+    admit_cases: &[(
+        "ports-declared",
+        Actions {
+            guarded: Action::Warn,
+            strict: Action::Deny,
+        },
+    )],
     confidence: Confidence::Likely,
     wants: &[Kind::HorizontalPodAutoscaler],
     triggers: &[Kind::HorizontalPodAutoscaler],

@@ -5,7 +5,7 @@ use crate::{
     context::{Context, Reporter},
     finding::{Fix, FixClass},
     model::{Kind, Namespace, Object as _, PodSpec, Service, Workload},
-    rule::{Action, Check, Confidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Rule, Severity},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -15,19 +15,20 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Warning),
     lint: Some(Severity::Warning),
     admit: Some(Action::Warn),
+    admit_cases: &[("no-cluster-name", Actions::both(Action::Warn))],
     confidence: Confidence::Likely,
     wants: &[Kind::Service, Kind::ConfigMap, Kind::Namespace],
     cases: &[("no-cluster-name", Severity::Info)],
+    // Names of the cluster may stand anywhere in a container, and own Services are found by labels.
     reads: &[
         "/spec/hostNetwork",
         "/spec/dnsPolicy",
         "/spec/dnsConfig",
-        "/spec/template/spec/hostNetwork",
-        "/spec/template/spec/dnsPolicy",
-        "/spec/template/spec/dnsConfig",
-        "/spec/jobTemplate/spec/template/spec/hostNetwork",
-        "/spec/jobTemplate/spec/template/spec/dnsPolicy",
-        "/spec/jobTemplate/spec/template/spec/dnsConfig",
+        "/spec/containers",
+        "/spec/initContainers",
+        "/spec/volumes",
+        "/spec/template",
+        "/spec/jobTemplate/spec/template",
     ],
     page: include_str!("host_network_without_cluster_dns.md"),
     file: file!(),
@@ -142,48 +143,50 @@ fn is_service(cx: &Context<'_>, namespace: &str, host: &str) -> bool {
     }
 }
 
+/// Words in the names of images that carry the cluster's network or its DNS.
+pub const NETWORK_IMAGES: &[&str] = &[
+    "antrea",
+    "aws-k8s-cni",
+    "amazon-k8s-cni",
+    "azure-cni",
+    "azure-cns",
+    "azure-npm",
+    "calico",
+    "cilium",
+    "cni-plugins",
+    "coredns",
+    "dnsmasq",
+    "flannel",
+    "frr",
+    "ip-masq-agent",
+    "k8s-dns",
+    "kindnet",
+    "klipper-lb",
+    "kube-dns",
+    "kube-ovn",
+    "kube-proxy",
+    "kube-router",
+    "kube-vip",
+    "metallb",
+    "multus",
+    "netd",
+    "network-node-manager",
+    "node-cache",
+    "ovn",
+    "ovnkube",
+    "openvswitch",
+    "romana",
+    "spiderpool",
+    "sriov",
+    "tigera",
+    "typha",
+    "weave-kube",
+    "weave-npc",
+    "whereabouts",
+];
+
 /// Workloads that the cluster's DNS itself depends on: they must not depend on it.
 fn carries_the_network(spec: &PodSpec) -> bool {
-    const WORDS: &[&str] = &[
-        "antrea",
-        "aws-k8s-cni",
-        "amazon-k8s-cni",
-        "azure-cni",
-        "azure-cns",
-        "azure-npm",
-        "calico",
-        "cilium",
-        "cni-plugins",
-        "coredns",
-        "dnsmasq",
-        "flannel",
-        "frr",
-        "ip-masq-agent",
-        "k8s-dns",
-        "kindnet",
-        "klipper-lb",
-        "kube-dns",
-        "kube-ovn",
-        "kube-proxy",
-        "kube-router",
-        "kube-vip",
-        "metallb",
-        "multus",
-        "netd",
-        "network-node-manager",
-        "node-cache",
-        "ovn",
-        "ovnkube",
-        "openvswitch",
-        "romana",
-        "spiderpool",
-        "sriov",
-        "tigera",
-        "typha",
-        "weave-kube",
-        "weave-npc",
-        "whereabouts",
-    ];
     spec.containers.iter().any(|container| {
         let image = &*container.image;
         let bare = image.split('@').next().unwrap_or(image);
@@ -192,7 +195,7 @@ fn carries_the_network(spec: &PodSpec) -> bool {
         let name = parts.next().unwrap_or(bare);
         let name = name.split(':').next().unwrap_or(name);
         let owner = parts.next().filter(|owner| !owner.contains(['.', ':']));
-        let said = |text: &str| WORDS.iter().any(|word| is_part(text, word));
+        let said = |text: &str| NETWORK_IMAGES.iter().any(|word| is_part(text, word));
         said(name) || owner.is_some_and(said)
     })
 }

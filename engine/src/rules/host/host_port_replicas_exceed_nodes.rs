@@ -24,6 +24,7 @@ pub(super) static RULE: Rule = Rule {
         Kind::StatefulSet,
         Kind::HorizontalPodAutoscaler,
     ],
+    triggers: &[Kind::Deployment, Kind::StatefulSet],
     cases: &[("autoscaler", Severity::Warning)],
     reads: &[
         "/spec/replicas",

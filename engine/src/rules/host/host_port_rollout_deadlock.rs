@@ -20,6 +20,7 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::Likely,
     evidence: Evidence::Fact,
     wants: &[Kind::Node, Kind::HorizontalPodAutoscaler],
+    triggers: &[Kind::HorizontalPodAutoscaler],
     cases: &[
         ("daemonset", Severity::Warning),
         ("pinned", Severity::Warning),

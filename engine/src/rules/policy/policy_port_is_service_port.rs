@@ -38,6 +38,8 @@ pub(super) static RULE: Rule = Rule {
         Kind::StatefulSet,
         Kind::DaemonSet,
         Kind::Pod,
+        Kind::Namespace,
+        Kind::NetworkPolicy,
     ],
     reads: &[
         "/spec/podSelector",

@@ -8,7 +8,7 @@ use crate::{
     finding::{Fix, FixClass},
     model::{Controller, Kind, NetworkPolicy, Object as _, Pod},
     pointer,
-    rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
     selector::LabelSelector,
     snapshot::Absence,
 };
@@ -21,10 +21,11 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Warning),
     lint: Some(Severity::Warning),
     admit: Some(Action::Warn),
+    admit_cases: &[("peer", Actions::both(Action::Audit))],
     evidence: Evidence::Miss,
     needs: &[Kind::Pod],
     wants: MAKERS_AND_NAMESPACES,
-    triggers: MAKERS_AND_NAMESPACES,
+    triggers: TRIGGERS,
     cases: &[("subject", Severity::Warning), ("peer", Severity::Info)],
     reads: &["/spec/podSelector", "/spec/ingress", "/spec/egress"],
     page: include_str!("policy_selector_matches_nothing.md"),
@@ -34,6 +35,16 @@ pub(super) static RULE: Rule = Rule {
 };
 
 const MAKERS_AND_NAMESPACES: &[Kind] = &[
+    Kind::Deployment,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Job,
+    Kind::CronJob,
+    Kind::Namespace,
+];
+/// Whatever selectors of a policy match.
+const TRIGGERS: &[Kind] = &[
+    Kind::Pod,
     Kind::Deployment,
     Kind::StatefulSet,
     Kind::DaemonSet,
@@ -139,16 +150,12 @@ fn subject<'a>(cx: &Context<'a>, policy: &'a NetworkPolicy, report: &mut Reporte
 /// Whether a pod or template of the namespace carries the labels, finished pods included.
 fn matches_any(cx: &Context<'_>, namespace: &str, selector: &LabelSelector) -> Option<bool> {
     let mut answer = Some(false);
-    for group in cx.snapshot.index.groups_in(namespace) {
-        match selector.matches(&group.labels) {
+    for (labels, _) in cx.carried(Some(namespace)) {
+        match selector.matches(labels) {
             Some(true) => return Some(true),
             Some(false) => {}
             None => answer = None,
         }
-    }
-    // A changed object at admission is in no group.
-    if answer == Some(false) {
-        return Some(!cx.matched_workloads(namespace, selector)?.is_empty());
     }
     answer
 }
@@ -164,7 +171,7 @@ fn stated_elsewhere(cx: &Context<'_>, policy: &NetworkPolicy, selector: &LabelSe
 /// Whether everything that makes pods in the namespace was read.
 fn proven(cx: &Context<'_>, namespace: &str, report: &mut Reporter) -> bool {
     if !cx.on_cluster() {
-        let here = cx.snapshot.index.groups_in(namespace).next().is_some();
+        let here = cx.carried(Some(namespace)).next().is_some();
         let absence = if here {
             Absence::Proven
         } else {
@@ -180,6 +187,11 @@ fn proven(cx: &Context<'_>, namespace: &str, report: &mut Reporter) -> bool {
     true
 }
 
+fn declares(cx: &Context<'_>, namespace: Option<&str>, key: &str) -> bool {
+    cx.carried(namespace)
+        .any(|(labels, _)| labels.get(key).is_some())
+}
+
 /// Pods that an operator makes at run time have no template here. Their labels tell: a key that nothing declares, or only
 /// the recommended labels, which every chart and operator shares.
 fn weigh(
@@ -188,14 +200,8 @@ fn weigh(
     selector: &LabelSelector,
     near: &[Near],
 ) -> (Severity, Confidence) {
-    let groups = cx.snapshot.index.groups();
-    let declared = |key: &str| groups.iter().any(|group| group.labels.get(key).is_some());
-    let declared_here = |key: &str| {
-        cx.snapshot
-            .index
-            .groups_in(namespace)
-            .any(|group| group.labels.get(key).is_some())
-    };
+    let declared = |key: &str| declares(cx, None, key);
+    let declared_here = |key: &str| declares(cx, Some(namespace), key);
     let mut keys = keys(selector);
     if !keys.clone().all(declared) {
         return (Severity::Info, Confidence::Hint);

@@ -5,7 +5,7 @@ use crate::{
     finding::{Finding, Fix, FixClass},
     model::{Container, IntOrString, PortAction, Workload},
     near, ports,
-    rule::{Action, Check, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Evidence, Rule, Severity},
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -15,6 +15,7 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Error),
     lint: Some(Severity::Error),
     admit: Some(Action::Deny),
+    admit_cases: &[("pre-stop", Actions::both(Action::Warn))],
     evidence: Evidence::Own,
     cases: &[("pre-stop", Severity::Warning)],
     reads: &[

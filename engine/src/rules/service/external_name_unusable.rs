@@ -4,7 +4,7 @@ use crate::{
     context::{Context, Reporter},
     finding::Fix,
     model::{Kind, Object as _, Service},
-    rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
 };
 use std::net::IpAddr;
 
@@ -15,6 +15,7 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Warning),
     lint: Some(Severity::Warning),
     admit: Some(Action::Warn),
+    admit_cases: &[("localhost", Actions::both(Action::Deny))],
     confidence: Confidence::Certain,
     evidence: Evidence::Own,
     triggers: &[Kind::Service],
@@ -104,28 +105,41 @@ fn ignored_selector(service: &Service, report: &mut Reporter) {
     );
 }
 
-/// The Services that names lead through, from this one back to itself or into a circle of others.
+/// The Services that names lead through, from this one back to itself. What only leads into a circle of others is not at
+/// fault.
 fn cycle<'a>(cx: &Context<'a>, service: &'a Service) -> Option<Vec<&'a Service>> {
+    let (chain, back) = followed(cx, service);
+    back.is_some_and(|back| std::ptr::eq(back, service))
+        .then_some(chain)
+}
+
+/// The Services that names lead through from this one, which is the first, and the one where they come back to the chain.
+pub(crate) fn followed<'a>(
+    cx: &Context<'a>,
+    service: &'a Service,
+) -> (Vec<&'a Service>, Option<&'a Service>) {
     let mut chain = vec![service];
     let mut at = service;
     // Resolvers give up after about a dozen aliases.
     for _ in 0..16 {
-        let (namespace, name) = cluster_name(cx, at.external_name.as_deref()?)?;
+        let name = at
+            .external_name
+            .as_deref()
+            .filter(|_| at.is_external_name());
+        let Some((namespace, name)) = name.and_then(|name| cluster_name(cx, name)) else {
+            break;
+        };
         let same =
             |other: &&Service| *other.meta.name == *name && *other.meta.namespace == *namespace;
-        if chain.iter().any(same) {
-            // Found at the Service where the circle closes; what only leads into it is not at fault.
-            return same(&service).then_some(chain);
+        if let Some(back) = chain.iter().copied().find(same) {
+            return (chain, Some(back));
         }
         let found = cx.named::<Service>(&namespace, &name);
-        let [next] = found[..] else { return None };
-        if !next.is_external_name() {
-            return None;
-        }
+        let [next] = found[..] else { break };
         chain.push(next);
         at = next;
     }
-    None
+    (chain, None)
 }
 
 /// Namespace and name of the Service that a host name means: `NAME.NAMESPACE.svc`, with or without the cluster domain.

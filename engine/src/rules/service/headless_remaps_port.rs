@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
     confidence: Confidence::Certain,
     evidence: Evidence::Own,
     wants: super::PORT_WANTS,
+    triggers: super::WORKLOADS,
     reads: super::PORT_READS,
     page: include_str!("headless_remaps_port.md"),
     file: file!(),

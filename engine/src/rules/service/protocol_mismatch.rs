@@ -6,7 +6,7 @@ use crate::{
     finding::{Fix, FixClass},
     model::{IntOrString, Kind, Object as _, Protocol, Service, ServicePort, Workload},
     ports::{self, Resolved},
-    rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
 };
 use serde_json::Value;
 
@@ -17,11 +17,12 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Error),
     lint: Some(Severity::Error),
     admit: Some(Action::Deny),
+    admit_cases: &[("number", Actions::both(Action::Audit))],
     confidence: Confidence::Certain,
     evidence: Evidence::Contra,
     needs: &[Kind::Pod],
     wants: super::PORT_WANTS,
-    triggers: super::WORKLOADS,
+    triggers: super::PORT_TRIGGERS,
     cases: &[("name", Severity::Error), ("number", Severity::Info)],
     reads: super::PORT_READS,
     page: include_str!("protocol_mismatch.md"),

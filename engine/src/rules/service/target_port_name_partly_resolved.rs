@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     evidence: Evidence::Contra,
     needs: &[Kind::Pod],
     wants: super::PORT_WANTS,
-    triggers: super::WORKLOADS,
+    triggers: super::PORT_TRIGGERS,
     reads: super::PORT_READS,
     page: include_str!("target_port_name_partly_resolved.md"),
     file: file!(),

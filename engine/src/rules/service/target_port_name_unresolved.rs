@@ -7,7 +7,7 @@ use crate::{
     model::{IntOrString, Kind, Object as _, Service, ServicePort, Workload},
     near,
     ports::{self, Resolved},
-    rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
 };
 use serde_json::Value;
 
@@ -18,11 +18,12 @@ pub(super) static RULE: Rule = Rule {
     check: Some(Severity::Error),
     lint: Some(Severity::Error),
     admit: Some(Action::Deny),
+    admit_cases: &[("headless", Actions::both(Action::Warn))],
     confidence: Confidence::Certain,
     evidence: Evidence::Contra,
     needs: &[Kind::Pod],
     wants: super::PORT_WANTS,
-    triggers: super::WORKLOADS,
+    triggers: super::PORT_TRIGGERS,
     cases: &[("headless", Severity::Warning)],
     reads: super::PORT_READS,
     page: include_str!("target_port_name_unresolved.md"),

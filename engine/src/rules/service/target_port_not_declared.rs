@@ -32,7 +32,7 @@ pub(super) static RULE: Rule = Rule {
         Kind::Namespace,
         Kind::ConfigMap,
     ],
-    triggers: super::WORKLOADS,
+    triggers: super::PORT_TRIGGERS,
     reads: super::PORT_READS,
     page: include_str!("target_port_not_declared.md"),
     file: file!(),

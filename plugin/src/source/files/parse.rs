@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use netdoctor_engine::load::{self, Loaded, Place};
 use netdoctor_engine::manifest::{self, ProblemKind};
 use netdoctor_engine::model::decode::Any;
-use netdoctor_engine::snapshot::Builder;
 
 use crate::outcome::{InputProblem, SourceFile};
 
@@ -26,8 +25,8 @@ struct One {
     problems: Vec<manifest::Problem>,
 }
 
-/// Parses and decodes every file and inserts the objects in file order.
-pub(super) fn all(files: &[SourceFile], namespace: &str, builder: &mut Builder) -> Read {
+/// Parses and decodes every file and hands over the objects in file order.
+pub(super) fn all(files: &[SourceFile], namespace: &str, sink: &mut dyn FnMut(Any)) -> Read {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, One)>> = Mutex::new(Vec::with_capacity(files.len()));
     let workers = std::thread::available_parallelism()
@@ -54,7 +53,7 @@ pub(super) fn all(files: &[SourceFile], namespace: &str, builder: &mut Builder) 
     done.sort_by_key(|(at, _)| *at);
     let (mut read, mut templates) = (Read::default(), 0);
     for (at, one) in done {
-        one.objects.into_iter().for_each(|any| builder.insert(any));
+        one.objects.into_iter().for_each(&mut *sink);
         read.loaded += one.loaded;
         for problem in one.problems {
             templates += usize::from(problem.kind == ProblemKind::Template);

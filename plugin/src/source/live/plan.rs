@@ -71,7 +71,7 @@ pub(super) async fn make(cluster: &Cluster, request: &Request<'_>) -> Result<Pla
             plan.coverage.entry(kind).or_default().not_installed = true;
             continue;
         };
-        for namespace in namespaces(kind, request.namespace) {
+        for namespace in namespaces(kind, request.namespaces) {
             plan.lists.push(Wanted {
                 kind,
                 api_version: api_version.clone(),
@@ -113,17 +113,15 @@ fn served(kind: Kind, groups: Option<&GroupList>) -> Option<String> {
     Some(format!("{}/{version}", kind.group()))
 }
 
-fn namespaces(kind: Kind, asked: Option<&str>) -> Vec<Option<String>> {
-    match asked {
-        Some(namespace) if kind.namespaced() => {
-            let mut namespaces = vec![Some(namespace.to_owned())];
-            if namespace != SYSTEM && of_system(kind) {
-                namespaces.push(Some(SYSTEM.to_owned()));
-            }
-            namespaces
-        }
-        _ => vec![None],
+fn namespaces(kind: Kind, asked: &[String]) -> Vec<Option<String>> {
+    if asked.is_empty() || !kind.namespaced() {
+        return vec![None];
     }
+    let mut namespaces: Vec<Option<String>> = asked.iter().cloned().map(Some).collect();
+    if of_system(kind) && !asked.iter().any(|namespace| namespace == SYSTEM) {
+        namespaces.push(Some(SYSTEM.to_owned()));
+    }
+    namespaces
 }
 
 /// Kinds through which cluster-wide causes show.

@@ -34,7 +34,7 @@ pub(super) fn find(cx: &Context<'_>, namespace: &str, selector: &LabelSelector) 
             found.push(near);
         }
     };
-    for (labels, workload) in representatives(cx, Some(namespace)) {
+    for (labels, workload) in cx.carried(Some(namespace)) {
         let fits = selector
             .match_expressions
             .iter()
@@ -51,7 +51,7 @@ pub(super) fn find(cx: &Context<'_>, namespace: &str, selector: &LabelSelector) 
             }
         }
     }
-    for (labels, workload) in representatives(cx, None) {
+    for (labels, workload) in cx.carried(None) {
         let elsewhere = &*workload.meta().namespace != namespace;
         if elsewhere && selector.matches(labels) == Some(true) {
             add(Near {
@@ -116,32 +116,6 @@ fn one_pair(
         replace,
         telling,
         note,
-    })
-}
-
-/// One workload for every label set, templates before pods.
-fn representatives<'c, 'a>(
-    cx: &'c Context<'a>,
-    namespace: Option<&'c str>,
-) -> impl Iterator<Item = (&'a crate::model::Labels, Workload<'a>)> + 'c {
-    let objects = &cx.snapshot.objects;
-    let groups = cx.snapshot.index.groups().iter();
-    let groups = groups
-        .filter(move |group| namespace.is_none_or(|namespace| &*group.namespace == namespace));
-    groups.filter_map(|group| {
-        let controller = group
-            .controllers
-            .first()
-            .and_then(|at| objects.controllers.at(*at))
-            .map(Workload::Controller);
-        let pod = || {
-            group
-                .pods
-                .first()
-                .and_then(|at| objects.pods.at(*at))
-                .map(Workload::Pod)
-        };
-        Some((&group.labels, controller.or_else(pod)?))
     })
 }
 

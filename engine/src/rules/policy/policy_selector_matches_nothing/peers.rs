@@ -73,7 +73,7 @@ fn here(cx: &Context<'_>, namespace: &str) -> bool {
             .chain(MAKERS)
             .all(|kind| cx.known(*kind, namespace).is_ok())
     } else {
-        cx.snapshot.index.groups_in(namespace).next().is_some()
+        cx.carried(Some(namespace)).next().is_some()
     }
 }
 

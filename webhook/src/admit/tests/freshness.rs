@@ -1,0 +1,101 @@
+//! What the webhook does not know it does not judge, and it says so when that is its own fault.
+
+use super::kit::{Cluster, DEPLOYMENT, Request, SERVICE, host_network, wrong_port};
+use crate::admit::{self, FailOpen, Freshness, Outcome, Verdict};
+use netdoctor_engine::{model::Kind, testkit::forbid};
+
+#[test]
+fn a_cache_that_is_not_ready_judges_nothing_that_needs_it() {
+    for (freshness, reason) in [
+        (Freshness::Never, FailOpen::UnsyncedCache),
+        (Freshness::Stale, FailOpen::StaleCache),
+    ] {
+        for kind in [Kind::Pod, Kind::Deployment] {
+            let cluster = Cluster::of(&[DEPLOYMENT]).strict().fresh(kind, freshness);
+            let answer = cluster.create(&wrong_port());
+            answer.fails_open(reason);
+            assert_eq!(answer.decision.verdict, Verdict::FailOpen(reason), "{kind}");
+            assert!(
+                answer
+                    .decision
+                    .rules
+                    .contains(&("SVC004", Outcome::Unknown))
+            );
+            assert!(
+                answer.warnings()[0].contains("SVC004"),
+                "{:?}",
+                answer.warnings()
+            );
+        }
+    }
+}
+
+#[test]
+fn what_one_object_shows_by_itself_needs_no_cache() {
+    let mut cluster = Cluster::of(&[]).guarded();
+    for freshness in cluster.synced.0.values_mut() {
+        *freshness = Freshness::Never;
+    }
+    let answer = cluster.create(&host_network());
+    answer.denies("HST002");
+    // The denial stands, and what could not be asked is said beside it.
+    assert!(answer.decision.fail_open.contains(&FailOpen::UnsyncedCache));
+    let warnings = answer.warnings();
+    let last = warnings.last().unwrap();
+    assert!(
+        last.starts_with("not checked by netdoctor for ") && !last.contains("HST002"),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_rule_about_others_needs_them_to_be_known() {
+    let renamed = DEPLOYMENT.replace("name: http", "name: web");
+    let cluster = Cluster::of(&[DEPLOYMENT, SERVICE]).fresh(Kind::Service, Freshness::Stale);
+    cluster
+        .update(DEPLOYMENT, &renamed)
+        .fails_open(FailOpen::StaleCache);
+    // The object itself came with the request.
+    let cluster = Cluster::of(&[DEPLOYMENT])
+        .guarded()
+        .fresh(Kind::Service, Freshness::Stale);
+    cluster.create(&wrong_port()).denies("SVC004");
+}
+
+#[test]
+fn a_missing_right_is_counted_without_a_warning() {
+    let cluster = Cluster::adjusted(&[DEPLOYMENT], |builder| forbid(builder, Kind::Pod)).strict();
+    let answer = cluster.create(&wrong_port());
+    answer.silent();
+    assert!(
+        answer
+            .decision
+            .rules
+            .contains(&("SVC004", Outcome::Unknown))
+    );
+    assert!(answer.decision.fail_open.is_empty());
+}
+
+#[test]
+fn letting_through_says_why() {
+    for reason in [
+        FailOpen::Panic,
+        FailOpen::UnsyncedCache,
+        FailOpen::StaleCache,
+        FailOpen::UnknownKind,
+        FailOpen::Deadline,
+        FailOpen::Shed,
+    ] {
+        let answer = super::kit::Answer::of(admit::fail_open("uid-1", reason));
+        answer.fails_open(reason);
+        assert_eq!(answer.json["response"]["uid"], "uid-1");
+        assert_eq!(answer.decision.verdict, Verdict::FailOpen(reason));
+    }
+}
+
+#[test]
+fn the_uid_of_the_request_is_the_uid_of_the_answer() {
+    let request = Request::create(SERVICE).with("uid", "a \"quoted\" uid\u{1F980}");
+    let answer = Cluster::of(&[DEPLOYMENT]).ask(&request);
+    assert_eq!(answer.json["response"]["uid"], "a \"quoted\" uid\u{1F980}");
+}

@@ -1,0 +1,129 @@
+//! Edits of two objects pass through a state in which they contradict each other (webhook.md 2.4, 2.5).
+
+use super::kit::{Cluster, DEPLOYMENT, Request, SERVICE, host_network, wrong_port};
+use netdoctor_engine::model::Kind;
+
+#[test]
+fn a_contradiction_is_refused_on_create_once_the_other_object_has_settled() {
+    let quiet = Cluster::of(&[DEPLOYMENT]).guarded();
+    quiet.create(&wrong_port()).denies("SVC004");
+    let old_change = Cluster::of(&[DEPLOYMENT])
+        .guarded()
+        .changed("Deployment shop/web", 60);
+    old_change.create(&wrong_port()).denies("SVC004");
+    let fresh_change = Cluster::of(&[DEPLOYMENT])
+        .guarded()
+        .changed("Deployment shop/web", 59);
+    let answer = fresh_change.create(&wrong_port());
+    answer.warns(&["SVC004"]);
+    assert!(answer.warnings()[0].contains("would be denied if the referent had not just changed"));
+    let deferred = &answer.decision.deferred[0];
+    assert_eq!(
+        (deferred.code, deferred.object.to_string()),
+        ("SVC004", "Service shop/web".to_owned())
+    );
+    assert_eq!(deferred.due.as_second() - fresh_change.now.as_second(), 60);
+    // Another object's change is no excuse.
+    let other = Cluster::of(&[DEPLOYMENT])
+        .guarded()
+        .changed("Deployment shop/api", 1);
+    other.create(&wrong_port()).denies("SVC004");
+    // Strict does not wait.
+    let strict = Cluster::of(&[DEPLOYMENT])
+        .strict()
+        .changed("Deployment shop/web", 1);
+    strict.create(&wrong_port()).denies("SVC004");
+    // The configured grace period counts.
+    let short = Cluster::of(&[DEPLOYMENT])
+        .policy("profile: guarded\ngracePeriod: 10s")
+        .changed("Deployment shop/web", 11);
+    short.create(&wrong_port()).denies("SVC004");
+}
+
+#[test]
+fn an_object_that_was_just_created_has_not_settled() {
+    let young = DEPLOYMENT.replace(
+        "namespace: shop}",
+        "namespace: shop, creationTimestamp: '2026-01-01T11:59:30Z'}",
+    );
+    Cluster::of(&[&young])
+        .guarded()
+        .create(&wrong_port())
+        .warns(&["SVC004"]);
+    let grown = young.replace("11:59:30", "11:58:30");
+    Cluster::of(&[&grown])
+        .guarded()
+        .create(&wrong_port())
+        .denies("SVC004");
+}
+
+#[test]
+fn updates_of_one_of_two_objects_only_warn() {
+    let guarded = Cluster::of(&[DEPLOYMENT, SERVICE]).guarded();
+    let answer = guarded.update(SERVICE, &wrong_port());
+    answer.warns(&["SVC004"]);
+    assert_eq!(answer.decision.deferred.len(), 1);
+    let strict = Cluster::of(&[DEPLOYMENT, SERVICE]).strict();
+    strict.update(SERVICE, &wrong_port()).denies("SVC004");
+    // From the workload's side it is somebody else who is at fault.
+    let renamed = DEPLOYMENT.replace("name: http", "name: web");
+    let answer = strict.update(DEPLOYMENT, &renamed);
+    answer.warns(&["SVC004"]);
+    assert_eq!(
+        answer.decision.deferred.len(),
+        0,
+        "a denial that is none is not deferred"
+    );
+    // What one object shows by itself is refused on updates too.
+    let before = host_network().replace("replicas: 3", "replicas: 1");
+    Cluster::of(&[&before])
+        .guarded()
+        .update(&before, &host_network())
+        .denies("HST002");
+}
+
+#[test]
+fn dry_runs_are_never_refused_for_what_may_change_in_the_same_apply() {
+    for cluster in [
+        Cluster::of(&[DEPLOYMENT]).guarded(),
+        Cluster::of(&[DEPLOYMENT]).strict(),
+    ] {
+        let answer = cluster.ask(&Request::create(&wrong_port()).dry_run());
+        answer.warns(&["SVC004"]);
+        assert!(
+            answer.warnings()[0]
+                .contains("would be denied unless the referent changes in the same apply"),
+            "{:?}",
+            answer.warnings()
+        );
+        assert!(answer.decision.dry_run && answer.decision.deferred.is_empty());
+        // What one object shows by itself is answered as in the real request.
+        cluster
+            .ask(&Request::create(&host_network()).dry_run())
+            .denies("HST002");
+    }
+    let advisory = Cluster::of(&[DEPLOYMENT]).ask(&Request::create(&wrong_port()).dry_run());
+    assert!(!advisory.warnings()[0].contains("would be denied"));
+}
+
+#[test]
+fn what_is_missing_warns_and_is_looked_at_again() {
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: edge, namespace: shop}\nspec: {ingressClassName: outer, defaultBackend: {service: {name: web, port: {number: 80}}}}\n";
+    let class = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: outer}\nspec: {controller: a/b}\n";
+    let strict = Cluster::of(&[class]).strict();
+    let answer = strict.create(ingress);
+    answer.warns(&["ING001"]);
+    assert_eq!(answer.decision.deferred[0].code, "ING001");
+    let there = Cluster::of(&[class, DEPLOYMENT, SERVICE]).guarded();
+    there.create(ingress).silent();
+    let other_port = ingress.replace("number: 80", "number: 81");
+    there.create(&other_port).denies("ING002");
+    // Removing the Service is seen from the other side.
+    let removed = there.ask(&Request::delete(SERVICE));
+    removed.silent();
+    let told = Cluster::of(&[class, DEPLOYMENT, SERVICE, ingress])
+        .policy("profile: strict\ndeletions: warned");
+    let answer = told.ask(&Request::delete(SERVICE));
+    answer.warns(&["ING001"]);
+    assert_eq!(answer.decision.kind, Some(Kind::Service));
+}

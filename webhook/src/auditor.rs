@@ -1,0 +1,214 @@
+//! The background auditor: what passed while the webhook was down, what it could only warn about because the other half
+//! was on its way, and what was there before.
+//!
+//! ```text
+//!  Cache --View--> judge --findings--> Ledger --due--> post --> Event on the object
+//!                    |                  since when,     at most so many per time
+//!                    v                  said when
+//!                 metrics
+//! ```
+//!
+//! A process of its own with an account of its own: the server's may write nothing. It derives everything from what the
+//! cluster holds; no request starts work here and nothing is sent from there. A finding that may go away by itself is
+//! said only if it is still there after the grace period. Every finding has one Event, named after its fingerprint, so
+//! that a restart finds what it said before; nothing is written for what is fine.
+
+mod budget;
+mod event;
+mod judge;
+mod ledger;
+mod post;
+
+pub use event::CONTROLLER;
+
+use crate::{
+    admit::Freshness,
+    cache::Cache,
+    configmap::{Configuration, KEY, Place, State},
+    metrics::{Metrics, audit::Outcome},
+};
+use budget::Budget;
+use event::Remark;
+use jiff::{SignedDuration, Timestamp};
+use judge::Pass;
+use ledger::{Agenda, Found, Ledger, REPEAT};
+use netdoctor_engine::model::{Kind, ObjectRef};
+use post::{Posted, post};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How to audit.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What this process calls itself in Events: the name of its Pod.
+    pub instance: String,
+    /// The configuration, whose namespace is the auditor's own.
+    pub place: Place,
+    /// The least time between two passes.
+    pub every: Duration,
+    /// Events that may be written at once.
+    pub burst: u32,
+    /// After that, one Event per so much time.
+    pub one_per: SignedDuration,
+}
+
+impl Options {
+    /// What is right in the Pod of the manifests.
+    pub fn new(instance: String, place: Place) -> Self {
+        Self {
+            instance,
+            place,
+            every: Duration::from_secs(10),
+            burst: 50,
+            one_per: SignedDuration::from_secs(1),
+        }
+    }
+}
+
+/// A pass takes at most one part in so many of the time.
+const SHARE: u32 = 10;
+
+/// Without any news there is a pass after this time all the same: some findings depend on the clock.
+const LONGEST_REST: Duration = Duration::from_mins(10);
+
+/// Audits for as long as the future is polled.
+pub async fn run(
+    client: kube::Client,
+    cache: Arc<Cache>,
+    configuration: Arc<Configuration>,
+    metrics: Arc<Metrics>,
+    options: Options,
+) {
+    let now = Timestamp::now();
+    let mut auditor = Auditor {
+        ledger: Ledger::default(),
+        budget: Budget::new(options.burst, options.one_per, now),
+        client,
+        metrics,
+        options,
+    };
+    configuration.read_once().await;
+    cache.settled().await;
+    let mut views = cache.views();
+    let mut changes = configuration.changes();
+    loop {
+        let began = Instant::now();
+        views.mark_unchanged();
+        changes.mark_unchanged();
+        let rest = auditor.pass(&cache, &configuration).await;
+        let pause = auditor.options.every.max(began.elapsed() * SHARE);
+        tokio::time::sleep(pause).await;
+        tokio::select! {
+            // Both senders live as long as what they belong to, which this function holds.
+            _ = views.changed() => {}
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(rest) => {}
+        }
+    }
+}
+
+struct Auditor {
+    ledger: Ledger,
+    budget: Budget,
+    client: kube::Client,
+    metrics: Arc<Metrics>,
+    options: Options,
+}
+
+impl Auditor {
+    /// One look at everything; returns how long to rest if nothing changes.
+    async fn pass(&mut self, cache: &Cache, configuration: &Configuration) -> Duration {
+        let view = cache.current();
+        // What cannot be seen is not gone: the ledger stays as it is.
+        if view.synced.0.values().any(|kind| *kind != Freshness::Fresh) {
+            return self.options.every;
+        }
+        let (policy, own) = (configuration.policy(), self.options.place.namespace.clone());
+        let began = Instant::now();
+        let judged = tokio::task::spawn_blocking(move || {
+            judge::judge(&view, &policy, &own, Timestamp::now())
+        });
+        let Ok(mut pass) = judged.await else {
+            self.metrics.panicked();
+            return LONGEST_REST;
+        };
+        self.metrics.audit.passed(began.elapsed(), Timestamp::now());
+        self.metrics.audit.found(&pass.counts);
+        self.broken(&configuration.state(), &mut pass);
+        let agenda = self.ledger.pass(&pass.found, Timestamp::now());
+        let waiting = self.say(&pass, &agenda).await;
+        self.metrics.audit.waiting(waiting);
+        self.rest(&pass.found, waiting)
+    }
+
+    /// A configuration that cannot be used is said on its object like a finding: the server, which uses it, may not.
+    fn broken(&self, state: &State, pass: &mut Pass) {
+        let State::Broken { message, uid } = state else {
+            return;
+        };
+        let place = &self.options.place;
+        let remark = Remark {
+            object: ObjectRef::wanted(Kind::ConfigMap, &place.namespace, &place.name),
+            uid: uid.clone(),
+            reason: "ConfigurationRefused",
+            note: event::note(
+                &format!("{KEY}: {message}."),
+                " The last good configuration stays in use.",
+            ),
+            wording: event::wording(message),
+            fingerprint: "configuration".to_owned(),
+        };
+        pass.found.push(Found {
+            fingerprint: remark.fingerprint.clone(),
+            namespace: remark.namespace().to_owned(),
+            wording: remark.wording,
+            grace: SignedDuration::ZERO,
+            weight: u8::MAX,
+        });
+        pass.remarks.push(remark);
+    }
+
+    /// Says what is due as far as the budget allows; returns how much is left unsaid.
+    async fn say(&mut self, pass: &Pass, agenda: &Agenda) -> usize {
+        for (number, position) in agenda.say.iter().enumerate() {
+            let now = Timestamp::now();
+            if self.budget.left(now) == 0 {
+                return agenda.say.len() - number;
+            }
+            let (found, remark) = (&pass.found[*position], &pass.remarks[*position]);
+            let since = now.saturating_sub(REPEAT).unwrap_or(Timestamp::MIN);
+            let instance = &self.options.instance;
+            let posted = post(&self.client, remark, instance, now, since).await;
+            self.budget.spend();
+            let outcome = match posted {
+                Posted::Created => Outcome::Created,
+                Posted::Repeated => Outcome::Repeated,
+                Posted::Fresh(at) => {
+                    self.ledger.said(found, at);
+                    continue;
+                }
+                Posted::Refused => Outcome::Refused,
+                // Whoever does not answer now is not asked for all the others.
+                Posted::Failed => {
+                    self.metrics.audit.event(Outcome::Failed);
+                    return agenda.say.len() - number;
+                }
+            };
+            self.metrics.audit.event(outcome);
+            self.ledger.said(found, now);
+        }
+        0
+    }
+
+    fn rest(&self, found: &[Found], waiting: usize) -> Duration {
+        if waiting > 0 {
+            return self.options.every;
+        }
+        let now = Timestamp::now();
+        let next = self.ledger.agenda(found, now).next;
+        let next = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+        next.unwrap_or(LONGEST_REST).min(LONGEST_REST)
+    }
+}
