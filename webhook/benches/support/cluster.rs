@@ -1,8 +1,8 @@
 //! A generated cluster, object by object, as an API server sends it: with `managedFields`, defaults and status, so that
 //! what decoding throws away is there to be thrown away.
 //!
-//! Workloads have two pods each and a Deployment with its current ReplicaSet; Services go round the workloads; each has a
-//! slice, and every Ingress leads to a Service. The rest (nodes, namespaces, policies, autoscalers, ConfigMaps) follows
+//! Workloads have two pods each and a Deployment with its current `ReplicaSet`; Services go round the workloads; each has a
+//! slice, and every Ingress leads to a Service. The rest (nodes, namespaces, policies, autoscalers, `ConfigMap`s) follows
 //! in proportion. Everything is healthy: what rules would say costs extra and is measured apart.
 
 use netdoctor_engine::model::Kind;

@@ -77,7 +77,7 @@ fn answer(
         // The configuration: there is none.
         return match parameter("watch") {
             Some(_) => quiet(),
-            None => whole(list(kind, String::new(), None)),
+            None => whole(list(kind, "", None)),
         };
     }
     match parameter("watch") {
@@ -95,10 +95,10 @@ fn page(size: Size, kind: Kind, from: usize, limit: usize) -> Response<Body> {
     let end = size.of(kind).min(from.saturating_add(limit));
     let items: Vec<String> = (from..end).map(|number| size.json(kind, number)).collect();
     let next = (end < size.of(kind)).then(|| end.to_string());
-    whole(list(kind, items.join(","), next))
+    whole(list(kind, &items.join(","), next))
 }
 
-fn list(kind: Kind, items: String, next: Option<String>) -> String {
+fn list(kind: Kind, items: &str, next: Option<String>) -> String {
     let next = next.map(|next| format!(r#","continue":"{next}""#));
     format!(
         r#"{{"kind":"{}List","apiVersion":"{}","metadata":{{"resourceVersion":"9000000"{}}},"items":[{items}]}}"#,
