@@ -24,14 +24,24 @@ pub(crate) fn lay(builder: &mut Builder, live: &Snapshot, incoming: &[Any]) {
     for (kind, namespace, name) in made_by(live, replaced) {
         builder.remove(kind, &namespace, &name);
     }
-    for any in incoming {
-        let meta = any.meta();
-        // An object that the server is to name replaces nobody.
-        if !meta.name.is_empty() {
-            builder.remove(any.kind(), &meta.namespace, &meta.name);
-        }
-        builder.insert(any.clone());
+    let last: BTreeMap<Name, usize> = named(incoming)
+        .map(|(at, any)| (name(any.kind(), any.meta()), at))
+        .collect();
+    for (kind, namespace, name) in last.keys() {
+        builder.remove(*kind, namespace, name);
     }
+    for (at, any) in incoming.iter().enumerate() {
+        let meta = any.meta();
+        if meta.name.is_empty() || last.get(&name(any.kind(), meta)) == Some(&at) {
+            builder.insert(any.clone());
+        }
+    }
+}
+
+/// Objects with their places, without those that the server is to name: they replace nobody.
+fn named(incoming: &[Any]) -> impl Iterator<Item = (usize, &Any)> {
+    let named = |(_, any): &(usize, &Any)| !any.meta().name.is_empty();
+    incoming.iter().enumerate().filter(named)
 }
 
 /// What these workloads made: controllers of a lower level, and Pods.
@@ -61,7 +71,7 @@ fn made_by(live: &Snapshot, mut owners: BTreeSet<Name>) -> Vec<Name> {
 /// Objects that the files hold more than once: the last one counts.
 pub(crate) fn note_on_repetitions(incoming: &[Any]) -> Option<String> {
     let mut times: BTreeMap<Name, usize> = BTreeMap::new();
-    for any in incoming.iter().filter(|any| !any.meta().name.is_empty()) {
+    for (_, any) in named(incoming) {
         *times.entry(name(any.kind(), any.meta())).or_default() += 1;
     }
     let repeated = times.values().filter(|times| **times > 1).count();
