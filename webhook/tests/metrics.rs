@@ -13,8 +13,8 @@ use netdoctor_webhook::{
 use parser::{Exposition, Type};
 use std::{collections::BTreeSet, time::Duration};
 
-/// The table of webhook.md 15, and the two of the configuration.
-const NAMES: [(&str, Type, &[&str]); 16] = [
+/// The table of webhook.md 15, the two of the configuration, and the cost of a view.
+const NAMES: [(&str, Type, &[&str]); 17] = [
     (
         "netdoctor_admission_requests_total",
         Type::Counter,
@@ -48,6 +48,7 @@ const NAMES: [(&str, Type, &[&str]); 16] = [
     ("netdoctor_cache_age_seconds", Type::Gauge, &["kind"]),
     ("netdoctor_cache_synced", Type::Gauge, &["kind"]),
     ("netdoctor_cache_objects", Type::Gauge, &["kind"]),
+    ("netdoctor_cache_view_build_seconds", Type::Gauge, &[]),
     (
         "netdoctor_cert_expiry_timestamp_seconds",
         Type::Gauge,
@@ -105,6 +106,7 @@ fn used() -> Metrics {
     metrics.cache_synced(Kind::Pod, true);
     metrics.cache_synced(Kind::Node, false);
     metrics.cache_objects(Kind::Pod, 10_000);
+    metrics.cache_view_built(Duration::from_millis(250));
     metrics.certificate_expires(
         Certificate::Ca,
         Timestamp::from_second(1_900_000_000).unwrap(),
@@ -199,6 +201,10 @@ fn what_happened_is_what_is_counted() {
     assert_eq!(
         value("netdoctor_cache_synced", &[("kind", "Node")]),
         Some(0.0)
+    );
+    assert_eq!(
+        value("netdoctor_cache_view_build_seconds", &[]),
+        Some(0.25)
     );
     let ca = [("certificate", "ca")];
     assert_eq!(

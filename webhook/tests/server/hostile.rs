@@ -1,6 +1,6 @@
 //! Clients that mean harm, or are broken: none of them keeps the API server from its answer.
 
-use crate::support::{Client, Start, review, trusting};
+use crate::support::{Client, Running, Start, review, trusting};
 use netdoctor_webhook::server::Times;
 use std::time::{Duration, Instant};
 use tokio::{
@@ -214,13 +214,16 @@ async fn a_client_that_leaves_early_takes_nothing_with_it() {
         client.send(head.as_bytes()).await.unwrap();
         drop(client);
     }
-    for _ in 0..200 {
-        if server.metric("netdoctor_admission_in_flight") == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(server.metric("netdoctor_admission_in_flight"), 0);
+    // Nothing is in flight before the first of them has been noticed, either: each is a request or, where its leaving was
+    // noticed before, a failed handshake.
+    let noticed = |server: &Running| {
+        server.metric("netdoctor_admission_duration_seconds_count")
+            + server.metric("netdoctor_tls_handshake_failures_total")
+    };
+    let gone = |server: &Running| {
+        noticed(server) == 20 && server.metric("netdoctor_admission_in_flight") == 0
+    };
+    server.until(gone).await;
     let mut client = server.client().await;
     assert_eq!(
         client

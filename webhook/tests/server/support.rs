@@ -206,23 +206,31 @@ impl Running {
             .unwrap()
     }
 
-    /// The value of a sample that is a whole number, 0 when there is none.
+    /// The value of a sample that is a whole number, 0 when there is none. Without labels: the sum over all of them.
     pub(crate) fn metric(&self, sample: &str) -> i64 {
         let text = self.metrics.render(Timestamp::now());
-        text.lines()
-            .find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
-            .unwrap_or(0)
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(sample)?;
+            let (labels, value) = rest.rsplit_once(' ')?;
+            (labels.is_empty() || labels.starts_with('{')).then(|| value.parse::<i64>().ok())?
+        });
+        values.sum()
     }
 
     /// Waits until a sample has a value.
     pub(crate) async fn until_metric(&self, sample: &str, value: i64) {
+        self.until(|server| server.metric(sample) >= value).await;
+    }
+
+    /// Waits until the metrics say so.
+    pub(crate) async fn until(&self, done: impl Fn(&Self) -> bool) {
         for _ in 0..500 {
-            if self.metric(sample) >= value {
+            if done(self) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{sample} is {} and not {value}", self.metric(sample));
+        panic!("waited in vain\n{}", self.metrics.render(Timestamp::now()));
     }
 }
 
