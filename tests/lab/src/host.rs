@@ -30,6 +30,9 @@ const PATIENCE_SECONDS: &str = "300";
 /// So many characters of what a command wrote go to the log.
 const LOGGED: usize = 4000;
 
+/// Names and values.
+pub(crate) type Variables = [(String, String)];
+
 /// What a finished command left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -87,7 +90,12 @@ impl<'lab> Host<'lab> {
     /// Runs a script with `sh -e` and logs it. An exit code other than 0 is an error that shows the output and names the
     /// folder with the logs.
     pub fn run(&self, script: &str) -> Result<Output> {
-        let output = self.try_run(script)?;
+        self.run_with(script, &[])
+    }
+
+    /// The same with these variables in the environment of the script.
+    pub(crate) fn run_with(&self, script: &str, variables: &Variables) -> Result<Output> {
+        let output = self.try_run_with(script, variables)?;
         if output.ok() {
             return Ok(output);
         }
@@ -103,10 +111,18 @@ impl<'lab> Host<'lab> {
         )))
     }
 
-    /// The same, but the exit code is for the caller to judge. An error means that the script could not be run at all.
+    /// As [`Self::run`], but the exit code is for the caller to judge. An error means that the script could not be run at
+    /// all.
     pub fn try_run(&self, script: &str) -> Result<Output> {
+        self.try_run_with(script, &[])
+    }
+
+    /// The same with these variables in the environment of the script.
+    pub(crate) fn try_run_with(&self, script: &str, variables: &Variables) -> Result<Output> {
         let mut command = self.command("timeout");
-        command.args(["-k", "5", PATIENCE_SECONDS, "sh", "-e", "-c", script]);
+        command
+            .args(["-k", "5", PATIENCE_SECONDS, "sh", "-e", "-c", script])
+            .envs(variables.iter().map(|(name, value)| (name, value)));
         self.finish(script, &mut command, "")
     }
 

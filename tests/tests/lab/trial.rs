@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use netdoctor_lab::Lab;
-use netdoctor_lab::fault::{Fault, Verdict};
+use netdoctor_lab::fault::{Fault, Headline, Verdict};
 use netdoctor_lab::witness::{Expected, Measured, Witness};
 use netdoctor_tests::cmd;
 
@@ -149,12 +149,20 @@ fn scenario(lab: &Lab, witness: &Witness<'_>, fault: &Fault) -> Result<()> {
     })
 }
 
-/// Runs `check -A` inside of the lab and judges its report.
+/// A state that explains nothing must not begin to, only because it has lasted.
+const LASTED: &str = "10 minutes";
+
+/// Runs `check -A` inside of the lab and judges its report. Where no cause is to be claimed, none may be later either.
 pub(crate) fn verdict(lab: &Lab, verdict: &Verdict) -> Result<()> {
-    let now = match &verdict.later {
-        Some(later) => Some(later_than_now(later)?),
-        None => None,
-    };
+    judged(lab, verdict, verdict.later.as_deref())?;
+    if matches!(verdict.headline, Headline::None(_)) && verdict.later.is_none() {
+        judged(lab, verdict, Some(LASTED)).with_context(|| format!("{LASTED} later"))?;
+    }
+    Ok(())
+}
+
+fn judged(lab: &Lab, verdict: &Verdict, later: Option<&str>) -> Result<()> {
+    let now = later.map(later_than_now).transpose()?;
     let mut arguments = vec!["check", "-A", "-o", "json"];
     arguments.extend(now.iter().flat_map(|now| ["--now", now.as_str()]));
     arguments.extend(verdict.logs.then_some("--logs"));

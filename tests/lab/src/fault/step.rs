@@ -23,7 +23,7 @@ pub struct Step {
     pub within: Duration,
 }
 
-/// What a step does. Scripts get the variables of [`Variables`] as shell variables; elsewhere `${NAME}` is replaced.
+/// What a step does. Scripts get the variables of [`Variables`] in their environment; elsewhere `${NAME}` is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// A shell script.
@@ -133,8 +133,8 @@ impl Step {
     fn once(&self, lab: &Lab, variables: &Variables) -> Result<()> {
         match &self.action {
             Action::Run(on, script) => on.each(lab, variables, |host| {
-                let script = format!("{}{script}", variables.assignments(host.name()));
-                host.run(&script).map(drop)
+                let variables = variables.of_scripts(host.name());
+                host.run_with(script, &variables).map(drop)
             }),
             Action::Kubectl(arguments) => {
                 let arguments: Vec<String> = arguments

@@ -123,8 +123,8 @@ impl Variables {
             .context("this fault has no peer")
     }
 
-    /// The variables as the first lines of a script that runs on this host.
-    pub(super) fn assignments(&self, on: HostName) -> String {
+    /// The variables of a script that runs on this host.
+    pub(super) fn of_scripts(&self, on: HostName) -> Vec<(String, String)> {
         let this = match on {
             HostName::Node(number) => self.nodes.get(&number),
             HostName::Switch | HostName::ControlPlane | HostName::Internet => None,
@@ -132,17 +132,18 @@ impl Variables {
         let this = this
             .into_iter()
             .flatten()
-            .map(|(suffix, value)| (format!("THIS{suffix}"), value));
-        let all = self
-            .values
-            .iter()
-            .map(|(name, value)| (name.clone(), value));
+            .map(|(suffix, value)| (format!("THIS{suffix}"), value.clone()));
+        let all = self.values.iter();
+        all.map(|(name, value)| (name.clone(), value.clone()))
+            .chain(this)
+            .collect()
+    }
+
+    /// The same as the first lines of a script that runs in a pod, which has an environment of its own.
+    pub(super) fn assignments(&self, on: HostName) -> String {
         // None of them has a quote in it: they are names, addresses and ranges.
-        let mut lines = String::new();
-        for (name, value) in all.chain(this) {
-            lines.push_str(&format!("{name}='{value}'\n"));
-        }
-        lines
+        let line = |(name, value)| format!("{name}='{value}'\n");
+        self.of_scripts(on).into_iter().map(line).collect()
     }
 
     /// The text with every `${NAME}` replaced.
