@@ -9,7 +9,7 @@ use std::env;
 use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process;
+use std::process::{self, Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -162,11 +162,24 @@ impl ApiServer {
         });
     }
 
+    /// Starts a process that ends with the server; returns it, not to be waited for, and where its output goes.
+    pub(crate) fn employ(&self, name: &str, command: &mut Command) -> (Child, PathBuf) {
+        let mut janitor = self.janitor();
+        let child = janitor.employ(name, command);
+        let child = child.unwrap_or_else(|error| panic!("starting {name}: {error}"));
+        (child, janitor.log(name))
+    }
+
     fn process(&self) -> &control_plane::Process {
         let Some(process) = &self.process else {
             panic!("a cluster that was not started here is not killed here")
         };
         process
+    }
+
+    /// Whom [`Self::loopback_identity`] is signed by.
+    pub(crate) fn authority_pem(&self) -> String {
+        self.authority.pem()
     }
 
     pub(crate) fn authority_file(&self) -> PathBuf {

@@ -177,29 +177,33 @@ fn redacted(text: &str, redactions: &[(String, String)]) -> String {
 /// The plugin: `NETDOCTOR_BIN`, or what cargo builds beside this test binary, brought up to date once per process.
 pub fn plugin() -> &'static Path {
     static PLUGIN: OnceLock<PathBuf> = OnceLock::new();
-    PLUGIN.get_or_init(|| {
-        if let Some(binary) = env::var_os("NETDOCTOR_BIN") {
-            return PathBuf::from(binary);
-        }
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        // With the whole workspace selected, features are those of `cargo test --workspace`: nothing is built twice.
-        let status = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--workspace",
-                "--bin",
-                "kubectl-netdoctor",
-            ])
-            .current_dir(netdoctor_lab::repository())
-            .status()
-            .unwrap_or_else(|error| panic!("building kubectl-netdoctor: {error}"));
-        assert!(
-            status.success(),
-            "building kubectl-netdoctor failed ({status})"
-        );
-        target().join("kubectl-netdoctor")
+    PLUGIN.get_or_init(|| match env::var_os("NETDOCTOR_BIN") {
+        Some(binary) => PathBuf::from(binary),
+        None => built("kubectl-netdoctor"),
     })
+}
+
+/// The webhook: what lies beside `NETDOCTOR_BIN`, or what cargo builds, as for [`plugin`].
+pub fn webhook() -> &'static Path {
+    static WEBHOOK: OnceLock<PathBuf> = OnceLock::new();
+    const NAME: &str = "netdoctor-webhook";
+    WEBHOOK.get_or_init(|| match env::var_os("NETDOCTOR_BIN") {
+        Some(binary) => Path::new(&binary).with_file_name(NAME),
+        None => built(NAME),
+    })
+}
+
+/// A program of this workspace, as cargo builds it beside this test binary.
+fn built(name: &str) -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    // With the whole workspace selected, features are those of `cargo test --workspace`: nothing is built twice.
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--workspace", "--bin", name])
+        .current_dir(netdoctor_lab::repository())
+        .status()
+        .unwrap_or_else(|error| panic!("building {name}: {error}"));
+    assert!(status.success(), "building {name} failed ({status})");
+    target().join(name)
 }
 
 /// The folder of the profile, `target/debug`: test binaries are in `deps` below it.

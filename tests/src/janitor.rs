@@ -60,6 +60,13 @@ impl Janitor {
 
     /// Starts a process whose output goes to `NAME.log` in the folder. Returns its index for [`Self::kill`].
     pub(crate) fn start(&mut self, name: &str, command: &mut Command) -> io::Result<usize> {
+        let child = self.employ(name, command)?;
+        self.children.push(child);
+        Ok(self.children.len() - 1)
+    }
+
+    /// The same for a process that somebody else looks after, who must not wait for it: see [`Self::kill`].
+    pub(crate) fn employ(&mut self, name: &str, command: &mut Command) -> io::Result<Child> {
         let log = File::create(self.log(name))?;
         let child = command
             .current_dir(&self.folder)
@@ -71,8 +78,7 @@ impl Janitor {
         if let Some(pipe) = &mut self.shell.stdin {
             writeln!(pipe, "{}", child.id())?;
         }
-        self.children.push(child);
-        Ok(self.children.len() - 1)
+        Ok(child)
     }
 
     /// Kills one process at once. It is not waited for, so that its id is not given to another process while the shell
@@ -113,7 +119,8 @@ impl Janitor {
         text
     }
 
-    fn log(&self, name: &str) -> PathBuf {
+    /// Where what a process says goes.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.folder.join(name).with_extension("log")
     }
 }

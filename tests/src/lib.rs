@@ -28,6 +28,7 @@ pub mod proxy;
 pub mod rest;
 mod runtime;
 mod skip;
+pub mod webhook;
 
 pub use apiserver::{ApiServer, Namespace, Rules, Spec};
 pub use client::client;

@@ -1,8 +1,6 @@
 //! The caches of the webhook against a real API server: what they hold after it was listed, changed, deleted, taken away,
 //! installed later, and while the server itself was gone.
 
-#[path = "webhook_cache/account.rs"]
-mod account;
 #[path = "webhook_cache/auditor.rs"]
 mod auditor;
 #[path = "webhook_cache/configuration.rs"]

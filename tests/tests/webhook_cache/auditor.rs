@@ -1,8 +1,8 @@
 //! The auditor against a real API server, with the rights that the manifests give it.
 
-use crate::account;
 use crate::watched::quick;
 use netdoctor_manifests::names;
+use netdoctor_tests::webhook::account;
 use netdoctor_tests::{ApiServer, Namespace, Spec};
 use netdoctor_webhook::auditor;
 use netdoctor_webhook::cache::{Cache, kinds};

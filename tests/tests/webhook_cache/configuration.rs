@@ -1,7 +1,7 @@
 //! The configuration in its `ConfigMap`: good, broken, good again, gone.
 
-use crate::account;
 use netdoctor_manifests::names;
+use netdoctor_tests::webhook::account;
 use netdoctor_tests::{ApiServer, Spec};
 use netdoctor_webhook::configmap::{Configuration, Place, State};
 use netdoctor_webhook::metrics::Metrics;
