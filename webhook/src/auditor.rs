@@ -67,7 +67,7 @@ impl Options {
     }
 }
 
-/// A pass takes at most one part in so many of the time.
+/// Judging takes at most one part in so many of the time. Waiting for answers of the API server does not count.
 const SHARE: u32 = 10;
 
 /// Without any news there is a pass after this time all the same: some findings depend on the clock.
@@ -94,19 +94,25 @@ pub async fn run(
     let mut views = cache.views();
     let mut changes = configuration.changes();
     loop {
-        let began = Instant::now();
         views.mark_unchanged();
         changes.mark_unchanged();
-        let rest = auditor.pass(&cache, &configuration).await;
-        let pause = auditor.options.every.max(began.elapsed() * SHARE);
+        let looked = auditor.pass(&cache, &configuration).await;
+        let pause = auditor.options.every.max(looked.judging * SHARE);
         tokio::time::sleep(pause).await;
         tokio::select! {
             // Both senders live as long as what they belong to, which this function holds.
             _ = views.changed() => {}
             _ = changes.changed() => {}
-            () = tokio::time::sleep(rest) => {}
+            () = tokio::time::sleep(looked.rest.saturating_sub(pause)) => {}
         }
     }
+}
+
+/// What a pass took, and when there is reason for another.
+struct Looked {
+    judging: Duration,
+    /// If nothing changes.
+    rest: Duration,
 }
 
 struct Auditor {
@@ -118,29 +124,40 @@ struct Auditor {
 }
 
 impl Auditor {
-    /// One look at everything; returns how long to rest if nothing changes.
-    async fn pass(&mut self, cache: &Cache, configuration: &Configuration) -> Duration {
+    /// One look at everything.
+    async fn pass(&mut self, cache: &Cache, configuration: &Configuration) -> Looked {
         let view = cache.current();
         // What cannot be seen is not gone: the ledger stays as it is.
         if view.synced.0.values().any(|kind| *kind != Freshness::Fresh) {
-            return self.options.every;
+            return Looked {
+                judging: Duration::ZERO,
+                rest: self.options.every,
+            };
         }
         let (policy, own) = (configuration.policy(), self.options.place.namespace.clone());
         let began = Instant::now();
         let judged = tokio::task::spawn_blocking(move || {
             judge::judge(&view, &policy, &own, Timestamp::now())
         });
-        let Ok(mut pass) = judged.await else {
+        let judged = judged.await;
+        let judging = began.elapsed();
+        let Ok(mut pass) = judged else {
             self.metrics.panicked();
-            return LONGEST_REST;
+            return Looked {
+                judging,
+                rest: LONGEST_REST,
+            };
         };
-        self.metrics.audit.passed(began.elapsed(), Timestamp::now());
+        self.metrics.audit.passed(judging, Timestamp::now());
         self.metrics.audit.found(&pass.counts);
         self.broken(&configuration.state(), &mut pass);
         let agenda = self.ledger.pass(&pass.found, Timestamp::now());
         let waiting = self.say(&pass, &agenda).await;
         self.metrics.audit.waiting(waiting);
-        self.rest(&pass.found, waiting)
+        Looked {
+            judging,
+            rest: self.rest(&pass.found, waiting),
+        }
     }
 
     /// A configuration that cannot be used is said on its object like a finding: the server, which uses it, may not.
