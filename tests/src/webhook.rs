@@ -72,10 +72,7 @@ impl Webhook {
         let folder = server.folder().join(format!("{stem}-tls"));
         let identity = server.loopback_identity();
         fs::create_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        for (name, text) in [
-            ("tls.crt", identity.certificate),
-            ("tls.key", identity.key),
-        ] {
+        for (name, text) in [("tls.crt", identity.certificate), ("tls.key", identity.key)] {
             let file = folder.join(name);
             fs::write(&file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
@@ -165,8 +162,7 @@ impl Webhook {
 
     /// The same through something on another port that passes calls on.
     pub fn guard_through(&self, server: &ApiServer, port: u16) {
-        let list =
-            json!({"apiVersion": "v1", "kind": "List", "items": self.configuration(port)});
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": self.configuration(port)});
         server.apply(&list.to_string());
         let pods = "/api/v1/namespaces/default/pods?dryRun=All";
         let pod = json!({

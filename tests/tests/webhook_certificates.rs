@@ -1,13 +1,9 @@
 //! Self-managed certificates against a real API server, with the account of the manifests and its rights.
 
-#[path = "webhook_cache/account.rs"]
-#[allow(dead_code, reason = "another test uses the rest")]
-mod account;
-
-use account::{install, kubeconfig};
 use jiff::SignedDuration;
 use kube::Api;
 use netdoctor_manifests::{Options, names, render};
+use netdoctor_tests::webhook::account::{install, kubeconfig};
 use netdoctor_tests::{ApiServer, Spec};
 use netdoctor_webhook::{
     clock::Clock,

@@ -79,8 +79,7 @@ impl Program {
     pub(super) fn get(&self, purpose: &str, path: &str) -> Option<String> {
         let answer = self.exchange(purpose, path).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.0 200")
-            .then(|| body.to_owned())
+        head.starts_with("HTTP/1.0 200").then(|| body.to_owned())
     }
 
     fn exchange(&self, purpose: &str, path: &str) -> io::Result<String> {
