@@ -12,6 +12,7 @@
 
 pub mod account;
 mod program;
+mod recorder;
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ use serde_json::{Value, json};
 
 use crate::ApiServer;
 use program::Program;
+
+pub use recorder::{Exchange, Recorder};
 
 /// How long anything here may take before the test fails. Ten times what a busy two-core machine needs.
 const PATIENCE: Duration = Duration::from_mins(1);
