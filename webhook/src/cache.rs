@@ -272,6 +272,10 @@ impl Cache {
     pub fn measure(&self, metrics: &Metrics) {
         metrics.cache_view_built(self.current().took);
         for status in self.statuses() {
+            if status.state == State::Absent {
+                metrics.cache_absent(status.kind);
+                continue;
+            }
             metrics.cache_synced(status.kind, status.state == State::Fresh);
             metrics.cache_objects(status.kind, status.objects);
             if let Some(heard) = status.heard {

@@ -244,14 +244,27 @@ impl Metrics {
     /// Whether a kind has been listed and its watch is alive.
     pub fn cache_synced(&self, kind: Kind, synced: bool) {
         self.cache_synced
-            .get_or_create(&KindLabel { kind: kind.name() })
+            .get_or_create(&KindLabel::of(kind))
             .set(i64::from(synced));
+    }
+
+    /// The API server does not have a kind. That is no trouble, so nothing is said about its cache any more: neither that
+    /// it is not in sync, nor how old it gets.
+    pub fn cache_absent(&self, kind: Kind) {
+        let label = KindLabel::of(kind);
+        self.heard
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(&kind);
+        for gauges in [&self.cache_age, &self.cache_synced, &self.cache_objects] {
+            gauges.remove(&label);
+        }
     }
 
     /// How many objects of a kind are cached.
     pub fn cache_objects(&self, kind: Kind, objects: usize) {
         self.cache_objects
-            .get_or_create(&KindLabel { kind: kind.name() })
+            .get_or_create(&KindLabel::of(kind))
             .set(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
@@ -311,7 +324,7 @@ impl Metrics {
             // A clock that was set back must not give a negative age.
             let age = now.duration_since(at).as_secs().max(0);
             self.cache_age
-                .get_or_create(&KindLabel { kind: kind.name() })
+                .get_or_create(&KindLabel::of(kind))
                 .set(age);
         }
         text::render(&self.registry)

@@ -106,6 +106,10 @@ fn used() -> Metrics {
     metrics.cache_synced(Kind::Pod, true);
     metrics.cache_synced(Kind::Node, false);
     metrics.cache_objects(Kind::Pod, 10_000);
+    // A custom resource that was taken away is not an old cache.
+    metrics.cache_heard(Kind::Gateway, "2026-11-28T08:00:00Z".parse().unwrap());
+    metrics.cache_synced(Kind::Gateway, true);
+    metrics.cache_absent(Kind::Gateway);
     metrics.cache_view_built(Duration::from_millis(250));
     metrics.certificate_expires(
         Certificate::Ca,
@@ -202,6 +206,9 @@ fn what_happened_is_what_is_counted() {
         value("netdoctor_cache_synced", &[("kind", "Node")]),
         Some(0.0)
     );
+    for gauge in ["netdoctor_cache_synced", "netdoctor_cache_age_seconds"] {
+        assert_eq!(value(gauge, &[("kind", "Gateway")]), None, "{gauge}");
+    }
     assert_eq!(
         value("netdoctor_cache_view_build_seconds", &[]),
         Some(0.25)

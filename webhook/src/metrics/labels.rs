@@ -1,5 +1,6 @@
 //! What samples are told apart by: a few values each, all of them known beforehand.
 
+use netdoctor_engine::model::Kind;
 use prometheus_client::encoding::EncodeLabelSet;
 
 /// Which of the two webhooks is asked.
@@ -117,7 +118,30 @@ pub(super) struct KindLabel {
     pub(super) kind: &'static str,
 }
 
+impl KindLabel {
+    /// The name of a kind, with its group where the plain name is that of a kind of Kubernetes itself.
+    pub(super) fn of(kind: Kind) -> Self {
+        let kind = match kind {
+            Kind::CalicoNetworkPolicy => "NetworkPolicy.crd.projectcalico.org",
+            other => other.name(),
+        };
+        Self { kind }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct CertificateLabel {
     pub(super) certificate: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_kinds_share_a_label() {
+        let labels: BTreeSet<&str> = Kind::all().map(|kind| KindLabel::of(kind).kind).collect();
+        assert_eq!(labels.len(), Kind::all().count());
+    }
 }

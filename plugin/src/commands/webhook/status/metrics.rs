@@ -74,8 +74,9 @@ fn sample(line: &str) -> Option<Sample> {
     })
 }
 
+/// From 0.0 on: the sum of nothing is -0.0, and would be printed as such.
 fn sum<'s>(samples: impl Iterator<Item = &'s Sample>) -> f64 {
-    samples.map(|sample| sample.value).sum()
+    samples.fold(0.0, |sum, sample| sum + sample.value)
 }
 
 fn named<'s>(
@@ -277,6 +278,14 @@ netdoctor_cert_expiry_timestamp_seconds{certificate=\"leaf\"} 864000
         assert_eq!(leaf(&samples, Timestamp::UNIX_EPOCH).state, State::Warning);
         let refused = parse("netdoctor_config_valid 0\n");
         assert_eq!(configuration(&refused, "n").state, State::Warning);
+    }
+
+    #[test]
+    fn replicas_that_were_not_asked_anything_denied_nothing() {
+        assert_eq!(
+            reviews(&parse("netdoctor_config_valid 1\n")).text,
+            "since their start the replicas answered 0 reviews, 0 warned, 0 denied"
+        );
     }
 
     #[test]
