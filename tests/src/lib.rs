@@ -24,6 +24,7 @@ mod apiserver;
 mod client;
 pub mod cmd;
 mod janitor;
+pub mod load;
 pub mod proxy;
 pub mod rest;
 mod runtime;
