@@ -118,7 +118,6 @@ pub struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
     clock: Option<Clock>,
-    duration: Option<Duration>,
 }
 
 impl Load {
@@ -147,17 +146,17 @@ impl Load {
             runtime: None,
             server: Arc::clone(&server),
             made,
-            shared: Arc::new(Shared::new(Calls::new(&plan, &namespace), &plan, server)),
+            shared: Arc::new(Shared::new(Calls::new(&plan, &namespace), plan, server)),
             clients: Vec::new(),
             clock: None,
-            duration: plan.duration,
         };
-        let begun = runtime.block_on(load.begin(&plan, &namespace));
+        let begun = runtime.block_on(load.begin(&namespace));
         load.runtime = Some(runtime);
         begun.map(|()| load)
     }
 
-    async fn begin(&mut self, plan: &Plan, namespace: &str) -> Result<(), LoadError> {
+    async fn begin(&mut self, namespace: &str) -> Result<(), LoadError> {
+        let plan = &self.shared.plan;
         if self.made.is_some() {
             self.server.make_namespace(namespace, plan.exempt).await?;
         }
@@ -188,7 +187,7 @@ impl Load {
 
     /// Waits for the end of a load that has one, and reports.
     pub fn wait(self) -> Report {
-        if let Some(duration) = self.duration {
+        if let Some(duration) = self.shared.plan.duration {
             std::thread::sleep(duration);
         }
         self.stop()

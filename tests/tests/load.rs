@@ -18,10 +18,6 @@ fn plan() -> Plan {
     }
 }
 
-fn seconds(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
-}
-
 #[test]
 fn a_stall_is_felt_by_all_that_fell_due_in_it() {
     let server = Server::start(Behaviour::Answer);
@@ -53,7 +49,7 @@ fn a_success_without_the_warning_is_no_answer() {
     let server = Server::start(Behaviour::Warn("HST004"));
     let expecting = |code: &str| Plan {
         expect: Some(code.to_owned()),
-        duration: seconds(1),
+        duration: Some(Duration::from_secs(1)),
         ..plan()
     };
     let heard = Load::start(&server.kubeconfig(), expecting("HST004")).wait();

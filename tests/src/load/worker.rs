@@ -24,11 +24,9 @@ const PREPARATION: Duration = Duration::from_secs(30);
 /// What all clients of a load share.
 pub(super) struct Shared {
     pub(super) account: Account,
+    pub(super) plan: Plan,
     server: Arc<Server>,
     calls: Calls,
-    expect: Option<String>,
-    timeout: Duration,
-    patience: Option<Duration>,
     /// From when on calls that have fallen due are not sent any more.
     abandoned: Mutex<Option<Instant>>,
 }
@@ -44,14 +42,12 @@ struct Answer {
 struct Failed(Reason, String);
 
 impl Shared {
-    pub(super) fn new(calls: Calls, plan: &Plan, server: Arc<Server>) -> Self {
+    pub(super) fn new(calls: Calls, plan: Plan, server: Arc<Server>) -> Self {
         Self {
             account: Account::new(),
+            plan,
             server,
             calls,
-            expect: plan.expect.clone(),
-            timeout: plan.timeout,
-            patience: plan.patience,
             abandoned: Mutex::new(None),
         }
     }
@@ -96,7 +92,7 @@ impl Shared {
 
     async fn call(&self, connection: &mut Option<Connection>, call: &Call) -> Outcome {
         let mut answer = self.attempt(connection, call).await;
-        if let Some(patience) = self.patience {
+        if let Some(patience) = self.plan.patience {
             let until = Instant::now() + patience;
             while let Err(Failed(Reason::Connect | Reason::Broken, _)) = answer
                 && Instant::now() < until
@@ -124,6 +120,7 @@ impl Shared {
             })
             .collect();
         let as_expected = self
+            .plan
             .expect
             .as_deref()
             .is_none_or(|code| !call.flawed || codes.contains(code));
@@ -169,15 +166,13 @@ impl Shared {
                 body,
             })
         };
-        let answer = match timeout(self.timeout, exchange).await {
-            Ok(answer) => {
-                answer.map_err(|error: hyper::Error| Failed(Reason::Broken, words(&error)))?
-            }
-            Err(_) => {
-                let text = format!("no answer within {:?}", self.timeout);
-                return Err(Failed(Reason::Timeout, text));
-            }
+        let limit = self.plan.timeout;
+        let Ok(answer) = timeout(limit, exchange).await else {
+            let text = format!("no answer within {limit:?}");
+            return Err(Failed(Reason::Timeout, text));
         };
+        let broken = |error: hyper::Error| Failed(Reason::Broken, words(&error));
+        let answer = answer.map_err(broken)?;
         *connection = Some(sender);
         Ok(answer)
     }
