@@ -10,7 +10,7 @@
 )]
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use netdoctor_engine::rule::{Action, Rule, Severity};
 use netdoctor_engine::rules::RULES;
@@ -135,4 +135,55 @@ fn codes_and_names_are_unique_sorted_and_well_formed() {
             rule.code
         );
     }
+}
+
+/// Every `.rs` file below a folder.
+fn sources(folder: &Path, found: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_checklist_names_exist() {
+    let root = netdoctor_lab::repository();
+    let mut code = String::new();
+    for part in [
+        "webhook/src",
+        "webhook/tests",
+        "manifests/src",
+        "tests/tests",
+    ] {
+        sources(&root.join(part), &mut code);
+    }
+    let checklist = std::fs::read_to_string(root.join("docs/webhook-checklist.md")).unwrap();
+    let rows = checklist.lines().filter(|line| {
+        let number = line
+            .strip_prefix("| ")
+            .and_then(|line| line.split(' ').next());
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    });
+    let mut lines = 0;
+    for row in rows {
+        let proof = row
+            .trim_end_matches(['|', ' '])
+            .rsplit(" | ")
+            .next()
+            .unwrap();
+        let tests: Vec<&str> = proof.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "nothing proves {row}");
+        for test in tests {
+            assert!(
+                code.contains(&format!("fn {test}(")),
+                "there is no test {test}"
+            );
+        }
+        lines += 1;
+    }
+    assert_eq!(lines, 20);
 }
