@@ -81,14 +81,14 @@ pub enum Mode {
 }
 
 /// How strict (webhook.md 2.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Profile {
     /// Nothing is refused.
     #[default]
     Advisory,
     /// What is certain is refused.
     Guarded,
-    /// Contradictions are refused on updates too.
+    /// Contradictions are refused on updates too, and what rules mark for this profile.
     Strict,
 }
 
@@ -99,6 +99,19 @@ impl Profile {
             Self::Advisory => "advisory",
             Self::Guarded => "guarded",
             Self::Strict => "strict",
+        }
+    }
+}
+
+impl std::str::FromStr for Profile {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "advisory" => Ok(Self::Advisory),
+            "guarded" => Ok(Self::Guarded),
+            "strict" => Ok(Self::Strict),
+            _ => Err(()),
         }
     }
 }

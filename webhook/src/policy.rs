@@ -19,6 +19,7 @@ mod file;
 mod tests;
 
 pub(crate) use file::can_deny;
+pub use netdoctor_manifests::Profile;
 pub use netdoctor_manifests::names::{ADMISSION_LABEL, MUTATE_LABEL, PROFILE_LABEL};
 
 use jiff::{SignedDuration, Timestamp};
@@ -50,18 +51,6 @@ pub struct Policy {
     pub scale: Asked,
     /// What is odd about the configuration without making it unusable.
     pub warnings: Vec<String>,
-}
-
-/// How strict (webhook.md 2.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Profile {
-    /// Nothing is refused.
-    #[default]
-    Advisory,
-    /// What is certain is refused.
-    Guarded,
-    /// Contradictions are refused on updates too, and what rules mark for this profile.
-    Strict,
 }
 
 /// Whether the webhook says something about what it never refuses.
@@ -157,29 +146,6 @@ impl Policy {
         match self.overrides.iter().rev().find(fits) {
             Some(entry) => entry.mode,
             None => Some(action),
-        }
-    }
-}
-
-impl Profile {
-    /// As configuration and labels spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Advisory => "advisory",
-            Self::Guarded => "guarded",
-            Self::Strict => "strict",
-        }
-    }
-}
-
-impl std::str::FromStr for Profile {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "advisory" => Ok(Self::Advisory),
-            "guarded" => Ok(Self::Guarded),
-            "strict" => Ok(Self::Strict),
-            _ => Err(()),
         }
     }
 }
