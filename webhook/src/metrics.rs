@@ -323,9 +323,7 @@ impl Metrics {
         for (kind, at) in heard {
             // A clock that was set back must not give a negative age.
             let age = now.duration_since(at).as_secs().max(0);
-            self.cache_age
-                .get_or_create(&KindLabel::of(kind))
-                .set(age);
+            self.cache_age.get_or_create(&KindLabel::of(kind)).set(age);
         }
         text::render(&self.registry)
     }

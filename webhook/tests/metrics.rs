@@ -209,10 +209,7 @@ fn what_happened_is_what_is_counted() {
     for gauge in ["netdoctor_cache_synced", "netdoctor_cache_age_seconds"] {
         assert_eq!(value(gauge, &[("kind", "Gateway")]), None, "{gauge}");
     }
-    assert_eq!(
-        value("netdoctor_cache_view_build_seconds", &[]),
-        Some(0.25)
-    );
+    assert_eq!(value("netdoctor_cache_view_build_seconds", &[]), Some(0.25));
     let ca = [("certificate", "ca")];
     assert_eq!(
         value("netdoctor_cert_expiry_timestamp_seconds", &ca),

@@ -1,14 +1,18 @@
-//! Container images without a builder: a list of files, written as an archive in the form of `docker save`.
+//! Container images without a builder: a list of files, written as an archive that is an OCI image layout and what
+//! `docker save` writes at once, as Docker itself does it since version 25.
 //!
 //! ```text
-//! lab-<hash>.tar ── manifest.json            which names, configurations and layers belong together
-//!                ├─ <digest>.json            one configuration per image: entry point, user, digest of the layer
-//!                └─ <digest>/layer.tar       one layer per image: all of its files
+//! lab-<hash>.tar ── blobs/sha256/<digest>    per image: the layer with all of its files, the configuration (entry
+//!                │                           point, user, labels, digest of the layer), the manifest that binds both
+//!                ├─ index.json               which names belong to which manifests, for everybody who reads OCI
+//!                ├─ manifest.json            which names, configurations and layers belong together, for Docker
+//!                └─ oci-layout
 //! ```
 //!
 //! The same files give the same bytes: entries are sorted, belong to root and are as old as the epoch. The images have
 //! the names of those that they stand for, so that manifests of the lab look like anybody's.
 
+pub mod product;
 mod save;
 
 use std::collections::BTreeMap;
@@ -29,7 +33,7 @@ pub const PAUSE: &str = "registry.k8s.io/pause:3.10.1";
 pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 /// Counts changes of how archives are written, so that those in the cache are not taken for new ones.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The name of the Kubernetes project's own test image: `agnhost`, and here also all of busybox (`sh`, `ping`, `nc`,
 /// `nslookup`, and `wget` for literal addresses).
@@ -76,6 +80,18 @@ struct Start {
     entrypoint: Vec<String>,
     command: Vec<String>,
     user: String,
+    labels: BTreeMap<String, String>,
+}
+
+/// What became of an image in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The complete name.
+    pub name: String,
+    /// The digest of its manifest, by which registries and nodes know it: `sha256:` and 64 digits.
+    pub digest: String,
+    /// Bytes of layer, configuration and manifest together.
+    pub size: u64,
 }
 
 impl Image {
@@ -175,12 +191,22 @@ impl Image {
         self
     }
 
-    /// Writes an archive of images for [`crate::Lab::load`]. What was at that path is replaced at once, when all is
-    /// written.
-    pub fn save(images: &[Self], archive: &Path) -> Result<()> {
+    /// Says something about the image, under a name such as those of the OCI (`org.opencontainers.image.title`).
+    #[must_use]
+    pub fn label(mut self, name: &str, text: impl Into<String>) -> Self {
+        self.start.labels.insert(name.to_owned(), text.into());
+        self
+    }
+
+    /// Writes an archive of images for [`crate::Lab::load`], `ctr image import` and `docker load`. What was at that path is
+    /// replaced at once, when all is written.
+    pub fn save(images: &[Self], archive: &Path) -> Result<Vec<Saved>> {
         let unfinished = archive.with_extension(format!("unfinished-{}", process::id()));
         let outcome = save::write(images, &unfinished)
-            .and_then(|()| Ok(fs::rename(&unfinished, archive)?))
+            .and_then(|saved| {
+                fs::rename(&unfinished, archive)?;
+                Ok(saved)
+            })
             .with_context(|| format!("writing {}", archive.display()));
         if outcome.is_err() {
             // The error that matters is the one above; the file may not even be there.

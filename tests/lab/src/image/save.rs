@@ -1,5 +1,6 @@
-//! Archives in the form of `docker save`, which `ctr images import` reads.
+//! Archives that are an OCI image layout and, by one more file, what `docker load` reads.
 
+use std::collections::BTreeSet;
 use std::env::consts::ARCH;
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -11,29 +12,115 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-use super::{Capability, Entry, Image, Start};
+use super::{Capability, Entry, Image, Saved, Start};
 
-pub(super) fn write(images: &[Image], archive: &Path) -> Result<()> {
-    let mut tar = Builder::new(BufWriter::new(File::create(archive)?));
-    let mut manifest = Vec::new();
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Writes the archive, and says what each image became.
+pub(super) fn write(images: &[Image], archive: &Path) -> Result<Vec<Saved>> {
+    let mut blobs = Blobs::new(Builder::new(BufWriter::new(File::create(archive)?)));
+    let (mut saved, mut index, mut docker) = (Vec::new(), Vec::new(), Vec::new());
     for image in images {
-        let layer = layer(image)?;
-        let layer_digest = sha256(&layer);
-        let config = config(&image.start, &layer_digest).to_string();
-        let config_file = format!("{}.json", sha256(config.as_bytes()));
-        let layer_file = format!("{layer_digest}/layer.tar");
-        append(&mut tar, &config_file, 0o644, config.as_bytes())?;
-        append(&mut tar, &layer_file, 0o644, &layer)?;
-        manifest.push(json!({
-            "Config": config_file,
+        let layer = blobs.put(LAYER, &layer(image)?)?;
+        let config = blobs.put(
+            CONFIG,
+            config(&image.start, &layer.digest).to_string().as_bytes(),
+        )?;
+        let manifest = manifest(&config, &layer).to_string();
+        let manifest = blobs.put(MANIFEST, manifest.as_bytes())?;
+        index.push(entry(image, &manifest));
+        docker.push(json!({
+            "Config": config.path(),
+            "Layers": [layer.path()],
             "RepoTags": [image.name],
-            "Layers": [layer_file],
         }));
+        saved.push(Saved {
+            name: image.name.clone(),
+            size: [&layer, &config, &manifest]
+                .iter()
+                .map(|blob| blob.size)
+                .sum(),
+            digest: manifest.digest,
+        });
     }
-    let manifest = Value::from(manifest).to_string();
-    append(&mut tar, "manifest.json", 0o644, manifest.as_bytes())?;
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": index});
+    let mut tar = blobs.tar;
+    for (file, value) in [
+        ("index.json", index),
+        ("manifest.json", docker.into()),
+        ("oci-layout", json!({"imageLayoutVersion": "1.0.0"})),
+    ] {
+        append(&mut tar, file, 0o644, value.to_string().as_bytes())?;
+    }
     tar.into_inner()?.flush()?;
-    Ok(())
+    Ok(saved)
+}
+
+/// What is stored under its digest, each only once.
+struct Blobs<W: Write> {
+    tar: Builder<W>,
+    there: BTreeSet<String>,
+}
+
+struct Blob {
+    media_type: &'static str,
+    digest: String,
+    size: u64,
+}
+
+impl<W: Write> Blobs<W> {
+    const fn new(tar: Builder<W>) -> Self {
+        Self {
+            tar,
+            there: BTreeSet::new(),
+        }
+    }
+
+    fn put(&mut self, media_type: &'static str, bytes: &[u8]) -> Result<Blob> {
+        let blob = Blob {
+            media_type,
+            digest: format!("sha256:{}", sha256(bytes)),
+            size: bytes.len() as u64,
+        };
+        if self.there.insert(blob.digest.clone()) {
+            append(&mut self.tar, &blob.path(), 0o644, bytes)?;
+        }
+        Ok(blob)
+    }
+}
+
+impl Blob {
+    fn path(&self) -> String {
+        format!("blobs/{}", self.digest.replace(':', "/"))
+    }
+
+    fn descriptor(&self) -> Value {
+        json!({"mediaType": self.media_type, "digest": self.digest, "size": self.size})
+    }
+}
+
+fn manifest(config: &Blob, layer: &Blob) -> Value {
+    json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.descriptor(),
+        "layers": [layer.descriptor()],
+    })
+}
+
+/// One line of the index. Readers of OCI know a tag only; containerd and Docker also look for the complete name.
+fn entry(image: &Image, manifest: &Blob) -> Value {
+    let tag = image.name.rsplit(':').next().unwrap_or_default();
+    let mut entry = manifest.descriptor();
+    entry["annotations"] = json!({
+        "io.containerd.image.name": image.name,
+        "org.opencontainers.image.ref.name": tag,
+    });
+    entry["platform"] = json!({"architecture": architecture(), "os": "linux"});
+    entry
 }
 
 /// All files of the image, uncompressed: the nodes are on this machine, and packing would take longer than copying.
@@ -81,11 +168,7 @@ fn attribute(capability: Capability) -> Vec<u8> {
 
 fn config(start: &Start, layer_digest: &str) -> Value {
     json!({
-        "architecture": match ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            other => other,
-        },
+        "architecture": architecture(),
         "os": "linux",
         "config": {
             "Entrypoint": start.entrypoint,
@@ -93,9 +176,19 @@ fn config(start: &Start, layer_digest: &str) -> Value {
             "User": start.user,
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
             "WorkingDir": "/",
+            "Labels": start.labels,
         },
-        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{layer_digest}")]},
+        "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
     })
+}
+
+/// As Go, and so every tool for containers, calls the architecture of this machine.
+fn architecture() -> &'static str {
+    match ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 fn append(tar: &mut Builder<impl Write>, path: &str, mode: u32, bytes: &[u8]) -> Result<()> {

@@ -17,6 +17,7 @@ fn sample(folder: &Path) -> Image {
         .folder("/tmp", 0o1777)
         .entrypoint(&["/usr/bin/program"])
         .command(&["--verbose"])
+        .label("org.opencontainers.image.title", "sample")
         .user(65532)
 }
 
@@ -58,26 +59,87 @@ fn unpacked(archive: &[u8]) -> BTreeMap<String, (String, Vec<u8>)> {
     entries.collect()
 }
 
+fn json(archive: &BTreeMap<String, (String, Vec<u8>)>, file: &str) -> Value {
+    serde_json::from_slice(&archive[file].1).unwrap()
+}
+
+/// The blob that a descriptor leads to, which has to be as long as stated, and what its digest says.
+fn blob<'a>(archive: &'a BTreeMap<String, (String, Vec<u8>)>, descriptor: &Value) -> &'a [u8] {
+    let digest = descriptor["digest"].as_str().unwrap();
+    let hexadecimal = digest.strip_prefix("sha256:").unwrap();
+    let bytes = &archive[&format!("blobs/sha256/{hexadecimal}")].1;
+    assert_eq!(save::sha256(bytes), hexadecimal);
+    assert_eq!(descriptor["size"], bytes.len());
+    bytes
+}
+
 #[test]
-fn an_archive_is_what_docker_save_writes() {
+fn an_archive_is_what_docker_load_reads() {
     let folder = tempfile::tempdir().unwrap();
     let archive = unpacked(&saved(&[sample(folder.path())], folder.path()));
-    let json = |file: &str| serde_json::from_slice::<Value>(&archive[file].1).unwrap();
 
-    let manifest = json("manifest.json");
+    let manifest = json(&archive, "manifest.json");
     assert_eq!(manifest.as_array().unwrap().len(), 1);
     assert_eq!(manifest[0]["RepoTags"][0], "example.com/sample:1");
     let layer = &archive[manifest[0]["Layers"][0].as_str().unwrap()].1;
-    let config = json(manifest[0]["Config"].as_str().unwrap());
+    let config = json(&archive, manifest[0]["Config"].as_str().unwrap());
 
     // The digest in the configuration is the one that the path of the layer states, and the sum of its bytes.
     let digest = save::sha256(layer);
     assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{digest}"));
-    assert_eq!(manifest[0]["Layers"][0], format!("{digest}/layer.tar"));
+    assert_eq!(manifest[0]["Layers"][0], format!("blobs/sha256/{digest}"));
     assert_eq!(config["config"]["Entrypoint"][0], "/usr/bin/program");
     assert_eq!(config["config"]["Cmd"][0], "--verbose");
     assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(
+        config["config"]["Labels"]["org.opencontainers.image.title"],
+        "sample"
+    );
     assert_eq!(config["os"], "linux");
+}
+
+#[test]
+fn an_archive_is_an_image_layout_of_the_oci() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("images.tar");
+    // Two images of the same files: what is in both is there once.
+    let twin = Image {
+        name: "example.com:5000/twin:2".to_owned(),
+        ..sample(folder.path())
+    };
+    let saved = Image::save(&[sample(folder.path()), twin], &file).unwrap();
+    let archive = unpacked(&fs::read(file).unwrap());
+
+    let layout = json(&archive, "oci-layout");
+    assert_eq!(layout["imageLayoutVersion"], "1.0.0");
+    let index = json(&archive, "index.json");
+    let [first, second] = &index["manifests"].as_array().unwrap()[..] else {
+        panic!("two images, not {index}");
+    };
+    assert_eq!(first["digest"], second["digest"]);
+    let names = &first["annotations"];
+    assert_eq!(names["io.containerd.image.name"], "example.com/sample:1");
+    assert_eq!(names["org.opencontainers.image.ref.name"], "1");
+
+    let manifest = blob(&archive, first);
+    let manifest: Value = serde_json::from_slice(manifest).unwrap();
+    let config = blob(&archive, &manifest["config"]);
+    let layer = blob(&archive, &manifest["layers"][0]);
+    let config: Value = serde_json::from_slice(config).unwrap();
+    assert_eq!(
+        config["rootfs"]["diff_ids"][0],
+        manifest["layers"][0]["digest"]
+    );
+    assert!(unpacked(layer).contains_key("usr/bin/program"));
+
+    assert_eq!(saved.len(), 2);
+    assert_eq!(saved[0].name, "example.com/sample:1");
+    assert_eq!(saved[0].digest, first["digest"].as_str().unwrap());
+    let blobs = archive
+        .iter()
+        .filter(|(path, _)| path.starts_with("blobs/"));
+    let all: u64 = blobs.map(|(_, (_, bytes))| bytes.len() as u64).sum();
+    assert_eq!(saved[0].size, all);
 }
 
 #[test]
@@ -93,11 +155,8 @@ fn digests_are_sha_256() {
 fn a_layer_holds_the_files_and_the_folders_above_them() {
     let folder = tempfile::tempdir().unwrap();
     let archive = unpacked(&saved(&[sample(folder.path())], folder.path()));
-    let (_, layer) = archive
-        .iter()
-        .find(|(path, _)| path.ends_with("/layer.tar"))
-        .unwrap();
-    let files = unpacked(&layer.1);
+    let manifest = json(&archive, "manifest.json");
+    let files = unpacked(&archive[manifest[0]["Layers"][0].as_str().unwrap()].1);
 
     let shown: Vec<_> = files
         .iter()
