@@ -39,7 +39,7 @@ use server::Server;
 use worker::Shared;
 
 /// How long calls may take to end after the load was told to stop.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_mins(1);
 
 /// What is asked, how often, and what must be in the answer.
 #[derive(Debug, Clone)]
