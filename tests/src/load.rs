@@ -17,6 +17,7 @@
 mod account;
 mod calls;
 mod clock;
+mod compare;
 mod server;
 mod worker;
 
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 pub use account::{Latency, Reason, Report};
 pub use calls::{Action, Resource};
+pub use compare::Comparison;
 
 use calls::Calls;
 use clock::Clock;

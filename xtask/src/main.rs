@@ -6,7 +6,9 @@
 )]
 
 mod bench;
+mod image;
 mod lab;
+mod load;
 mod new_rule;
 mod test;
 mod tools;
@@ -31,6 +33,7 @@ enum Chore {
     Components,
     /// A real cluster of several nodes on this machine, whose network can be broken on purpose
     Lab(lab::LabArgs),
+    Load(load::LoadArgs),
     /// Make the files of a new rule, e.g. `new-rule SVC099 service-does-something-wrong`
     NewRule {
         /// Area and three digits
@@ -42,6 +45,8 @@ enum Chore {
     Docs,
     /// Measure the performance targets on release builds
     Bench,
+    /// Build the container image of webhook and plugin: static programs, no builder, no other image below it
+    Image(image::ImageArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,10 +54,12 @@ fn main() -> ExitCode {
         Chore::Test => return test::run(),
         Chore::Components => components(),
         Chore::Lab(arguments) => lab::run(arguments),
+        Chore::Load(arguments) => load::run(&arguments),
         Chore::NewRule { code, name } => new_rule::make(&netdoctor_lab::repository(), &code, &name)
             .map(|next| println!("{next}")),
         Chore::Docs => docs(),
         Chore::Bench => bench::run(),
+        Chore::Image(arguments) => image::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

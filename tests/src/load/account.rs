@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::LoadError;
+
 /// Longest time that is told apart from longer ones.
 const LONGEST: Duration = Duration::from_mins(10);
 /// How many failures are shown with their words.
@@ -91,6 +93,20 @@ impl Report {
     /// All calls that failed.
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
+    }
+
+    /// Whether every call succeeded and was answered.
+    ///
+    /// # Errors
+    /// When one was not.
+    pub fn check(&self) -> Result<(), LoadError> {
+        let (failed, unanswered) = (self.failures(), self.unanswered);
+        if failed == 0 && unanswered == 0 {
+            return Ok(());
+        }
+        Err(LoadError::new(format!(
+            "{failed} calls failed, {unanswered} were not answered"
+        )))
     }
 
     /// The report as data, times in milliseconds.
