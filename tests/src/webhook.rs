@@ -243,7 +243,10 @@ impl Webhook {
     fn configurations(&self) -> usize {
         let said = ["configuration in use", "the configuration cannot be used"];
         let lines = self.program.lines();
-        let about = |line: &&Value| said.iter().any(|said| line["message"] == *said);
+        let about = |line: &&Value| {
+            let message = line["message"].as_str().unwrap_or_default();
+            said.iter().any(|said| message.starts_with(said))
+        };
         lines.iter().filter(about).count()
     }
 
@@ -263,7 +266,11 @@ impl Webhook {
             .filter_map(|rest| rest.split_once("\"} "))
             .peekable();
         kinds.peek().is_some()
-            && kinds.all(|(kind, synced)| synced == "1" || refused.iter().any(|no| no == kind))
+            && kinds.all(|(kind, synced)| {
+                // The name alone: what is refused is logged without its group.
+                let name = kind.split('.').next().unwrap_or(kind);
+                synced == "1" || refused.iter().any(|refused| refused == name)
+            })
     }
 }
 

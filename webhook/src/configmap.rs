@@ -146,7 +146,7 @@ impl Configuration {
                 tracing::error!(
                     namespace,
                     name,
-                    message,
+                    problem = message,
                     "the configuration cannot be used; the last good one stays"
                 );
                 self.metrics.configuration_refused();

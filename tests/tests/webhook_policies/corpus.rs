@@ -44,7 +44,7 @@ pub(crate) fn objects(folder: &Path) -> Vec<Value> {
 }
 
 /// The texts of all archives, in the order of their names.
-fn files(folder: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> Vec<Vec<u8>> {
     let mut sources: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path().join("manifests.tgz"))
