@@ -292,7 +292,7 @@ fn unjudged(reason: FailOpen, codes: &BTreeSet<&'static str>) -> String {
         FailOpen::StaleCache => "what is known of the cluster is out of date",
         FailOpen::UnknownKind => "an object of a kind or form that it does not know",
         FailOpen::Deadline => "no time left",
-        FailOpen::Shed => "too many requests at once",
+        FailOpen::Shed => "too much to judge at once",
     };
     let named: Vec<&str> = codes.iter().take(6).copied().collect();
     let more = codes.len().saturating_sub(named.len());

@@ -26,6 +26,7 @@ mod drain;
 mod gate;
 mod head;
 mod review;
+mod weight;
 
 pub use accept::{Listener, bind};
 pub use activity::Times;

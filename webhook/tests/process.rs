@@ -4,6 +4,8 @@
 #[path = "rotation/fake_api.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
 mod fake_api;
+#[path = "process/hostile.rs"]
+mod hostile;
 #[path = "metrics/parser.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
 mod parser;
@@ -75,7 +77,9 @@ async fn from_start_to_end() {
         &[("webhook", "validate")],
     );
     assert_eq!(count, Some(2.0));
-    assert!(exposition.families.contains_key("netdoctor_cache_synced"));
+    // A cluster that has none of the kinds says nothing about each of them.
+    let built = exposition.value("netdoctor_cache_view_build_seconds", &[]);
+    assert!(built.is_some());
     assert_eq!(
         get(program.metrics, "/livez").await.0,
         404,

@@ -13,7 +13,7 @@ use tokio::{
 /// A body that is not kept still has its first bytes read: they hold the uid.
 const PREFIX: usize = 4 << 10;
 
-/// Memory for the bodies of all requests together.
+/// Memory that all requests share.
 #[derive(Debug, Clone)]
 pub(super) struct Memory(Arc<Semaphore>);
 
@@ -27,7 +27,8 @@ impl Memory {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 
-    fn take(&self, bytes: usize, held: &mut Held) -> bool {
+    /// Adds so much to what is held, if there is so much.
+    pub(super) fn take(&self, bytes: usize, held: &mut Held) -> bool {
         let Ok(bytes) = u32::try_from(bytes) else {
             return false;
         };

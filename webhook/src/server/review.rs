@@ -8,10 +8,11 @@
 //! | let through, but its uid never arrived | 503: `failurePolicy` decides |
 
 use super::{
-    body::{Memory, Read, read},
+    body::{Held, Memory, Read, read},
     deadline::time_for_review,
     gate::{Gate, Ran},
     head::Head,
+    weight,
 };
 use crate::{
     admit::{self, BadReview, Decision, FailOpen, Verdict},
@@ -60,12 +61,16 @@ impl Default for Limits {
     }
 }
 
+/// Memory for what is made of all bodies that are being judged.
+pub(super) const JUDGING: usize = 64 << 20;
+
 /// What the handlers need.
 #[derive(Clone)]
 pub struct Admission {
     judge: Arc<dyn Judge>,
     gate: Gate,
     memory: Memory,
+    judging: Memory,
     limits: Limits,
     metrics: Arc<Metrics>,
 }
@@ -77,6 +82,7 @@ impl Admission {
             judge,
             gate,
             memory: Memory::new(limits.memory),
+            judging: Memory::new(JUDGING),
             limits,
             metrics,
         }
@@ -149,17 +155,21 @@ impl Admission {
             Read::Broken => return (Head::default(), Answer::Broken),
         };
         let head = Head::read(&bytes);
-        let judge = self.judge.clone();
+        let (judge, judging) = (self.judge.clone(), self.judging.clone());
         let work = move || {
-            let judged = judge.judge(webhook, &bytes);
+            let mut room = Held::default();
+            let fits = judging.take(weight::of(&bytes), &mut room);
+            let judged = fits.then(|| judge.judge(webhook, &bytes));
             drop((bytes, memory));
             judged
         };
         match self.gate.run(deadline, work).await {
-            Ran::Done(Ok(decision)) => (head, Answer::Decision(decision)),
-            Ran::Done(Err(error)) => (head, Answer::Bad(error)),
+            Ran::Done(Some(Ok(decision))) => (head, Answer::Decision(decision)),
+            Ran::Done(Some(Err(error))) => (head, Answer::Bad(error)),
             Ran::Panicked => let_through(head, FailOpen::Panic),
-            Ran::Shed => let_through(head, FailOpen::Shed),
+            // The API server writes the uid first: what has none there is no review of its.
+            Ran::Done(None) if head.uid.is_empty() => (head, Answer::Bad(BadReview::NoUid)),
+            Ran::Done(None) | Ran::Shed => let_through(head, FailOpen::Shed),
             Ran::Late => let_through(head, FailOpen::Deadline),
         }
     }

@@ -25,7 +25,7 @@ use tokio::{
     net::TcpStream,
     process::{Child, ChildStdout, Command},
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub(crate) const SECRET: &str = "/api/v1/namespaces/netdoctor-system/secrets/netdoctor-webhook-ca";
 pub(crate) const VALIDATING: &str =
@@ -188,6 +188,35 @@ impl Program {
 
     /// Sends a review to whom `bundle` trusts.
     pub(crate) async fn review(&self, bundle: &str, review: &Value, headers: &str) -> Value {
+        let body = review.to_string();
+        let head = format!(
+            "POST /validate?timeout=20s HTTP/1.1\r\nHost: {TLS_NAME}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        let stream = self.secure(bundle).await;
+        let (status, body) = exchange(stream, format!("{head}{body}").as_bytes()).await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Sends any body: status and text of the answer.
+    pub(crate) async fn send(
+        &self,
+        bundle: &str,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> (u16, String) {
+        let length = body.len();
+        let head = format!(
+            "POST {path}?timeout=20s HTTP/1.1\r\nHost: {TLS_NAME}\r\nConnection: close\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let stream = self.secure(bundle).await;
+        exchange(stream, &[head.as_bytes(), body].concat()).await
+    }
+
+    /// A connection to whom `bundle` trusts.
+    pub(crate) async fn secure(&self, bundle: &str) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
             roots.add(certificate.unwrap()).unwrap();
@@ -200,15 +229,21 @@ impl Program {
         let stream = TcpStream::connect(self.reviews.unwrap()).await.unwrap();
         let name = ServerName::try_from(TLS_NAME).unwrap();
         let connector = TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(name, stream).await.unwrap();
-        let body = review.to_string();
-        let head = format!(
-            "POST /validate?timeout=20s HTTP/1.1\r\nHost: {TLS_NAME}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
-            body.len()
-        );
-        let (status, body) = exchange(stream, &format!("{head}{body}")).await;
-        assert_eq!(status, 200, "{body}");
-        serde_json::from_str(&body).unwrap()
+        connector.connect(name, stream).await.unwrap()
+    }
+
+    /// The most that it has had in memory.
+    pub(crate) fn peak_mib(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(file).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: u64 = line
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        kib >> 10
     }
 
     /// A connection that says nothing.
@@ -243,11 +278,14 @@ impl Program {
 pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    exchange(stream, &request).await
+    exchange(stream, request.as_bytes()).await
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> (u16, String) {
-    stream.write_all(request.as_bytes()).await.unwrap();
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &[u8],
+) -> (u16, String) {
+    stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
