@@ -68,6 +68,12 @@ pub fn build(profile: &str, archive: Option<&Path>) -> Result<Product> {
     let image = Image::new(name(&plugin.path)?)
         .file(&format!("/{}", webhook.name), &webhook.path)
         .file(&format!("/{}", plugin.name), &plugin.path)
+        // Without these the group would be that of root, since Kubernetes takes only the user from the image.
+        .text(
+            "/etc/passwd",
+            format!("nonroot:x:{USER}:{USER}:nonroot:/:/sbin/nologin\n"),
+        )
+        .text("/etc/group", format!("nonroot:x:{USER}:\n"))
         // Without it the C library asks DNS before it looks into /etc/hosts.
         .text("/etc/nsswitch.conf", "hosts: files dns\n")
         .entrypoint(&[&format!("/{}", webhook.name)])
