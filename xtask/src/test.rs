@@ -151,29 +151,32 @@ fn fuzz() -> Result<()> {
             CARGO_FUZZ_VERSION,
         ])?;
     }
-    for target in ["manifest", "objects"] {
-        let status = Command::new("rustup")
-            .args([
-                "run",
-                "nightly",
-                "cargo",
-                "fuzz",
-                "run",
-                "--fuzz-dir",
-                "tests/fuzz",
-                target,
-                "--",
-            ])
-            .arg(format!("-max_total_time={FUZZ_SECONDS}"))
-            .args(["-max_len=4096", "-seed=20260101", "-verbosity=0"])
-            .current_dir(netdoctor_lab::repository())
-            .status()
-            .context("running cargo fuzz")?;
-        ensure!(
-            status.success(),
-            "the fuzz target {target} failed ({status})"
-        );
-    }
+    fuzz_target("manifest", &[], 4096)?;
+    fuzz_target("objects", &[], 4096)?;
+    // Reviews as an API server sent them are where the search begins.
+    fuzz_target("admission", &["tests/fixtures/admission"], 16_384)
+}
+
+/// Runs one target. What it finds out goes into its own corpus, and nothing into the folders of seeds.
+fn fuzz_target(target: &str, seeds: &[&str], longest: u32) -> Result<()> {
+    let corpus = format!("tests/fuzz/corpus/{target}");
+    let root = netdoctor_lab::repository();
+    std::fs::create_dir_all(root.join(&corpus)).with_context(|| format!("making {corpus}"))?;
+    let status = Command::new("rustup")
+        .args(["run", "nightly", "cargo", "fuzz", "run"])
+        .args(["--fuzz-dir", "tests/fuzz", target, &corpus])
+        .args(seeds)
+        .arg("--")
+        .arg(format!("-max_total_time={FUZZ_SECONDS}"))
+        .arg(format!("-max_len={longest}"))
+        .args(["-seed=20260101", "-verbosity=0"])
+        .current_dir(root)
+        .status()
+        .context("running cargo fuzz")?;
+    ensure!(
+        status.success(),
+        "the fuzz target {target} failed ({status})"
+    );
     Ok(())
 }
 
