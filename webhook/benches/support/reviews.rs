@@ -22,60 +22,100 @@ pub(crate) fn synced() -> Synced {
 
 /// Reviews of what people do, by name: most of it harmless, some of it wrong.
 pub(crate) fn reviews(size: Size) -> Vec<(&'static str, Vec<u8>)> {
-    let of = |kind: Kind, number: usize| -> Value {
-        let text = size.json(kind, number);
-        let mut value: Value = serde_json::from_str(&text).unwrap_or_default();
-        value["apiVersion"] = kind.api_version().into();
-        value["kind"] = kind.name().into();
-        value
-    };
     let middle = size.of(Kind::Deployment) / 2;
-    let deployment = of(Kind::Deployment, middle);
-    let mut renamed = deployment.clone();
-    renamed["spec"]["template"]["spec"]["containers"][0]["ports"][0]["name"] = "web".into();
-    let mut image = deployment.clone();
-    image["spec"]["template"]["spec"]["containers"][0]["image"] =
-        "registry.example.test/x:2".into();
-    let fresh = |kind: Kind, number: usize, edit: &dyn Fn(&mut Value)| {
-        let mut value = of(kind, number);
+    let create = |kind: Kind, number: usize, edit: &dyn Fn(&mut Value)| {
+        let mut value = object(size, kind, number);
         value["metadata"]["name"] = "fresh".into();
         edit(&mut value);
         review("CREATE", kind, &Value::Null, &value)
     };
-    let host_network = |value: &mut Value| {
-        let spec = &mut value["spec"]["template"]["spec"];
-        spec["hostNetwork"] = true.into();
-    };
-    let wrong_port = |value: &mut Value| value["spec"]["ports"][0]["targetPort"] = "htpp".into();
-    let no_service = |value: &mut Value| {
-        value["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "gone".into();
+    let update = |kind: Kind, number: usize, edit: &dyn Fn(&mut Value)| {
+        let old = object(size, kind, number);
+        let mut new = old.clone();
+        edit(&mut new);
+        assert_ne!(old, new, "an update that changes nothing is not judged");
+        review("UPDATE", kind, &old, &new)
     };
     vec![
-        ("new Deployment", fresh(Kind::Deployment, middle, &|_| {})),
+        ("new Pod", create(Kind::Pod, 1, &unowned)),
+        ("Pod with another label", update(Kind::Pod, 1, &relabelled)),
+        ("new Deployment", create(Kind::Deployment, middle, &|_| {})),
         (
             "new Deployment on the host network",
-            fresh(Kind::Deployment, middle, &host_network),
+            create(Kind::Deployment, middle, &host_network),
         ),
         (
-            "other image",
-            review("UPDATE", Kind::Deployment, &deployment, &image),
+            "Deployment with another image",
+            update(Kind::Deployment, middle, &image),
         ),
         (
-            "port renamed",
-            review("UPDATE", Kind::Deployment, &deployment, &renamed),
+            "Deployment with a port renamed",
+            update(Kind::Deployment, middle, &renamed),
         ),
-        ("new Service", fresh(Kind::Service, 1, &|_| {})),
+        ("new Service", create(Kind::Service, 1, &|_| {})),
         (
             "new Service with a wrong port",
-            fresh(Kind::Service, 1, &wrong_port),
+            create(Kind::Service, 1, &wrong_port),
         ),
-        ("new Ingress", fresh(Kind::Ingress, 1, &|_| {})),
+        (
+            "Service with a wrong port",
+            update(Kind::Service, 1, &wrong_port),
+        ),
+        ("new Ingress", create(Kind::Ingress, 1, &|_| {})),
         (
             "new Ingress to nowhere",
-            fresh(Kind::Ingress, 1, &no_service),
+            create(Kind::Ingress, 1, &no_service),
         ),
-        ("new NetworkPolicy", fresh(Kind::NetworkPolicy, 0, &|_| {})),
+        ("Ingress to nowhere", update(Kind::Ingress, 1, &no_service)),
+        ("new NetworkPolicy", create(Kind::NetworkPolicy, 0, &|_| {})),
+        (
+            "NetworkPolicy for all Pods",
+            update(Kind::NetworkPolicy, 0, &for_all),
+        ),
     ]
+}
+
+fn object(size: Size, kind: Kind, number: usize) -> Value {
+    let mut value: Value = serde_json::from_str(&size.json(kind, number)).unwrap_or_default();
+    value["apiVersion"] = kind.api_version().into();
+    value["kind"] = kind.name().into();
+    value
+}
+
+fn unowned(pod: &mut Value) {
+    pod["metadata"]["ownerReferences"] = Value::Null;
+}
+
+fn relabelled(pod: &mut Value) {
+    unowned(pod);
+    pod["metadata"]["labels"]["app"] = "other".into();
+}
+
+fn host_network(deployment: &mut Value) {
+    deployment["spec"]["template"]["spec"]["hostNetwork"] = true.into();
+}
+
+fn image(deployment: &mut Value) {
+    let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
+    container["image"] = "registry.example.test/x:2".into();
+}
+
+fn renamed(deployment: &mut Value) {
+    let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
+    container["ports"][0]["name"] = "web".into();
+}
+
+fn wrong_port(service: &mut Value) {
+    service["spec"]["ports"][0]["targetPort"] = "htpp".into();
+}
+
+fn no_service(ingress: &mut Value) {
+    let path = &mut ingress["spec"]["rules"][0]["http"]["paths"][0];
+    path["backend"]["service"]["name"] = "gone".into();
+}
+
+fn for_all(policy: &mut Value) {
+    policy["spec"]["podSelector"] = json!({});
 }
 
 fn review(operation: &str, kind: Kind, old: &Value, new: &Value) -> Vec<u8> {

@@ -12,6 +12,7 @@ use std::{
 pub(crate) struct Program {
     child: Child,
     metrics: SocketAddr,
+    health: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
@@ -60,6 +61,7 @@ impl Program {
         Ok(Self {
             child,
             metrics: SocketAddr::from(([127, 0, 0, 1], metrics.parse()?)),
+            health: SocketAddr::from(([127, 0, 0, 1], health.parse()?)),
             _folder: folder,
         })
     }
@@ -109,22 +111,28 @@ impl Program {
             .parse()?)
     }
 
-    async fn metrics(&self) -> anyhow::Result<String> {
-        let stream = tokio::net::TcpStream::connect(self.metrics).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
-        let request = hyper::Request::get("/metrics")
-            .header("host", "localhost")
-            .body(Empty::<Bytes>::new())?;
-        let answer = sender.send_request(request).await?;
-        ensure!(
-            answer.status().is_success(),
-            "/metrics: {}",
-            answer.status()
-        );
-        let body = answer.into_body().collect().await?.to_bytes();
-        Ok(String::from_utf8_lossy(&body).into_owned())
+    /// Whether it says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        get(self.health, "/readyz").await.is_ok()
     }
+
+    async fn metrics(&self) -> anyhow::Result<String> {
+        get(self.metrics, "/metrics").await
+    }
+}
+
+/// The body of an answer that is a success.
+async fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let stream = tokio::net::TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = hyper::Request::get(path)
+        .header("host", "localhost")
+        .body(Empty::<Bytes>::new())?;
+    let answer = sender.send_request(request).await?;
+    ensure!(answer.status().is_success(), "{path}: {}", answer.status());
+    let body = answer.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
 impl Drop for Program {
