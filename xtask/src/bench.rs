@@ -9,12 +9,43 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+
+mod webhook;
 
 const OBJECTS: usize = 50_000;
 const OBJECTS_PER_FILE: usize = 10;
 
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Whose targets. Unless stated: those of all
+    #[arg(value_enum)]
+    only: Option<Subject>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    Plugin,
+    Webhook,
+}
+
 /// Builds, measures, prints.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(arguments: &BenchArgs) -> Result<()> {
+    let release = netdoctor_lab::repository().join("target/release");
+    let release = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or(release, |dir| PathBuf::from(dir).join("release"));
+    let wanted = |subject| arguments.only.is_none_or(|only| only == subject);
+    if wanted(Subject::Plugin) {
+        plugin(&release)?;
+    }
+    if wanted(Subject::Webhook) {
+        webhook::run(&release)?;
+    }
+    Ok(())
+}
+
+fn plugin(release: &Path) -> Result<()> {
     build(&["build", "--release", "--package", "kubectl-netdoctor"])?;
     build(&[
         "build",
@@ -24,9 +55,6 @@ pub(crate) fn run() -> Result<()> {
         "--example",
         "big_cluster",
     ])?;
-    let release = netdoctor_lab::repository().join("target/release");
-    let release = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or(release, |dir| PathBuf::from(dir).join("release"));
     let plugin = release.join("kubectl-netdoctor");
     println!(
         "binary size: {:.1} MiB",

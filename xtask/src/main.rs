@@ -44,7 +44,7 @@ enum Chore {
     /// Write the rule pages under docs/ and the files under manifests/ anew
     Docs,
     /// Measure the performance targets on release builds
-    Bench,
+    Bench(bench::BenchArgs),
     /// Build the container image of webhook and plugin: static programs, no builder, no other image below it
     Image(image::ImageArgs),
 }
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         Chore::NewRule { code, name } => new_rule::make(&netdoctor_lab::repository(), &code, &name)
             .map(|next| println!("{next}")),
         Chore::Docs => docs(),
-        Chore::Bench => bench::run(),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Image(arguments) => image::run(&arguments),
     };
     match outcome {
