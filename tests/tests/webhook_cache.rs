@@ -80,6 +80,31 @@ fn what_is_created_changed_and_deleted_arrives() {
 }
 
 #[test]
+fn whoever_catches_up_knows_what_has_just_happened() {
+    let Some(server) = ApiServer::shared() else {
+        return;
+    };
+    let namespace = server.namespace();
+    namespace.apply(SHOP);
+    // Views are made so seldom that none would come by itself before the test has failed.
+    let mut options = quick();
+    options.debounce = Duration::from_mins(10);
+    let watched = Watched::with(&server.kubeconfig(), [Kind::Service], options);
+    let path = format!("/api/v1/namespaces/{namespace}/services/web");
+    watched.until("the first list", |_| {
+        watched.caught_up();
+        service(&watched.cache.current().snapshot, &namespace) == Some(80)
+    });
+    for port in 81..86 {
+        let change = json!({"spec": {"ports": [{"name": "http", "port": port}]}});
+        server.rest().merge(&path, &change).expect("an answer");
+        watched.caught_up();
+        let known = service(&watched.cache.current().snapshot, &namespace);
+        assert_eq!(known, Some(port));
+    }
+}
+
+#[test]
 fn a_list_of_many_pages_is_complete() {
     let Some(server) = ApiServer::shared() else {
         return;

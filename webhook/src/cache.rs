@@ -42,6 +42,9 @@ use std::{
 };
 use tokio::task::AbortHandle;
 
+/// How long an event takes from the API server's memory to ours, with plenty to spare.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
+
 /// How to watch.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -88,6 +91,8 @@ pub struct View {
     pub synced: Synced,
     /// How long it took to make.
     pub took: Duration,
+    /// How many changes it knows of.
+    pub(crate) changes: u64,
 }
 
 impl View {
@@ -192,13 +197,13 @@ impl Cache {
             watches.insert(kind, watch);
         }
         drop(kept);
-        self.shared.dirty.notify_one();
+        self.shared.dirty();
     }
 
     /// Other facts about the cluster than before.
     pub fn state(&self, facts: StatedFacts) {
         self.shared.kept().builder.state(facts);
-        self.shared.dirty.notify_one();
+        self.shared.dirty();
     }
 
     /// Follows the configuration for as long as the future is polled: rules that are switched off need no watch.
@@ -218,6 +223,19 @@ impl Cache {
     /// The newest view.
     pub fn current(&self) -> Arc<View> {
         self.shared.view.load_full()
+    }
+
+    /// Waits until the view knows of every change that the API server had announced when this was called. It asks nobody:
+    /// what is on its way gets [`ON_ITS_WAY`] to arrive, and the next view is made without the usual pause.
+    pub async fn caught_up(&self) {
+        tokio::time::sleep(ON_ITS_WAY).await;
+        let known = self.shared.changes();
+        let mut views = self.views();
+        while self.current().changes < known {
+            self.shared.wanted.notify_one();
+            // The sender lives as long as the cache.
+            let _ = views.changed().await;
+        }
     }
 
     /// Counts views: whoever waits for it to change gets the next one. Several may pass unseen.

@@ -8,6 +8,7 @@ use crate::{
     server::Judge,
 };
 use arc_swap::ArcSwap;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use netdoctor_engine::model::ObjectRef;
 use std::sync::Arc;
@@ -37,5 +38,9 @@ impl Judge for State {
             Webhook::Validate => admit::validate(review, &world),
             Webhook::Mutate => admit::mutate(review, &world),
         }
+    }
+
+    fn catch_up(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.cache.caught_up())
     }
 }

@@ -65,6 +65,14 @@ impl Watched {
         );
     }
 
+    /// Waits until the view knows what has happened so far.
+    pub(crate) fn caught_up(&self) {
+        let caught_up = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, self.cache.caught_up()).await });
+        assert!(caught_up.is_ok(), "never caught up");
+    }
+
     /// Waits until a view is as it should be.
     pub(crate) fn until(&self, what: &str, is: impl Fn(&View) -> bool) {
         let start = Instant::now();

@@ -14,17 +14,18 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Building takes at most one part in so many of one core's time.
 const SHARE: u32 = 10;
+/// The same while somebody waits.
+const HASTE: u32 = 1;
 
 /// Builds views for as long as the future is polled.
 pub(super) async fn keep(shared: Arc<Shared>) {
     let mut last = Built::default();
     loop {
-        let dirty = tokio::time::timeout(TICK, shared.dirty.notified()).await;
+        let dirty = tokio::time::timeout(TICK, shared.changed()).await;
         if dirty.is_err() && shared.states() == last.states {
             continue;
         }
-        let pause = shared.options.debounce.max(last.took * SHARE);
-        tokio::time::sleep_until((last.at + pause).into()).await;
+        pause(&shared, &last).await;
         let work = Arc::clone(&shared);
         match tokio::task::spawn_blocking(move || build(&work)).await {
             Ok((view, states)) => {
@@ -39,6 +40,20 @@ pub(super) async fn keep(shared: Arc<Shared>) {
             // The panic has been reported. The last view stays, and its kinds grow stale if this goes on.
             Err(_) => last.at = Instant::now(),
         }
+    }
+}
+
+/// Waits until the next view is worth its cost: as many as are changed at once go into one. Whoever is about to be
+/// refused something waits for less, but never so little that refusals keep a core busy.
+async fn pause(shared: &Shared, last: &Built) {
+    let usual = shared.options.debounce.max(last.took * SHARE);
+    let least = last.at + last.took * HASTE;
+    tokio::select! {
+        () = tokio::time::sleep_until((last.at + usual).into()) => {}
+        () = async {
+            shared.wanted.notified().await;
+            tokio::time::sleep_until(least.into()).await;
+        } => {}
     }
 }
 
@@ -61,6 +76,8 @@ impl Default for Built {
 
 fn build(shared: &Shared) -> (View, BTreeMap<Kind, State>) {
     let began = Instant::now();
+    // Before anything is looked at: what changes meanwhile may be in the view, and then is so twice.
+    let changes = shared.changes();
     let states = shared.states();
     let mut fork = {
         let mut kept = shared.kept();
@@ -100,6 +117,7 @@ fn build(shared: &Shared) -> (View, BTreeMap<Kind, State>) {
         snapshot,
         synced: Synced(synced.collect()),
         took: began.elapsed(),
+        changes,
     };
     tracing::trace!(took = ?view.took, objects = view.snapshot.objects.len(), "a new view");
     (view, states)

@@ -9,7 +9,10 @@ use netdoctor_engine::{
 };
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Instant,
 };
 use tokio::sync::{Notify, Semaphore};
@@ -24,7 +27,11 @@ pub(super) struct Shared {
     /// Counts views, for those who wait for the next one.
     pub(super) views: tokio::sync::watch::Sender<u64>,
     /// Something that rules read has changed.
-    pub(super) dirty: Notify,
+    dirty: Notify,
+    /// How often it has.
+    changes: AtomicU64,
+    /// Somebody waits for a view that knows of it.
+    pub(super) wanted: Notify,
     pub(super) listing: Semaphore,
     kept: Mutex<Kept>,
 }
@@ -91,6 +98,8 @@ impl Shared {
             view: ArcSwap::default(),
             views: tokio::sync::watch::Sender::new(0),
             dirty: Notify::new(),
+            changes: AtomicU64::new(0),
+            wanted: Notify::new(),
             listing: Semaphore::new(LISTS),
             kept: Mutex::new(Kept {
                 builder,
@@ -102,6 +111,22 @@ impl Shared {
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         // What a panic can have left behind is an object that was not replaced.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next view differs from the last one.
+    pub(super) fn dirty(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.dirty.notify_one();
+    }
+
+    /// Waits until something has changed since the last call.
+    pub(super) async fn changed(&self) {
+        self.dirty.notified().await;
+    }
+
+    /// How often something has changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     /// The API server answered, or sent something.
@@ -138,7 +163,7 @@ impl Shared {
         }
         drop(kept);
         self.heard(kind);
-        self.dirty.notify_one();
+        self.dirty();
     }
 
     /// The kind can no longer be read, and what is kept of it is worth nothing.
@@ -152,7 +177,7 @@ impl Shared {
         }
         kept.builder.forget(kind, "", None);
         drop(kept);
-        self.dirty.notify_one();
+        self.dirty();
     }
 
     /// An object is there, as part of a list or because it changed.
@@ -166,14 +191,14 @@ impl Shared {
         let difference = kept.builder.replace(any);
         drop(kept);
         if difference != Difference::None && !waiting {
-            self.dirty.notify_one();
+            self.dirty();
         }
     }
 
     /// An object is gone.
     pub(super) fn remove(&self, kind: Kind, namespace: &str, name: &str) {
         if self.kept().builder.remove(kind, namespace, name) {
-            self.dirty.notify_one();
+            self.dirty();
         }
     }
 

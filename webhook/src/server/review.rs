@@ -2,7 +2,7 @@
 //!
 //! | what happens | answer |
 //! |---|---|
-//! | judged | 200 with the decision |
+//! | judged | 200 with the decision; a refusal only after a second look at what had just arrived |
 //! | deadline, too many at once, no memory left, panic | 200, allowed, with a warning; counted as fail-open |
 //! | no review, too long | 400: `failurePolicy` decides |
 //! | let through, but its uid never arrived | 503: `failurePolicy` decides |
@@ -20,13 +20,14 @@ use crate::{
     metrics::{Metrics, Webhook},
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
+use futures_util::future::BoxFuture;
+use std::{future::ready, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
 /// Judges reviews. Called on a thread that may be kept busy.
 pub trait Judge: Send + Sync + 'static {
@@ -35,6 +36,19 @@ pub trait Judge: Send + Sync + 'static {
     /// # Errors
     /// When the bytes are no review.
     fn judge(&self, webhook: Webhook, review: &[u8]) -> Result<Decision, BadReview>;
+
+    /// Waits until judging knows all that had happened when this was called: a refusal is given only after that. Whoever
+    /// knows nothing but the review has nothing to wait for.
+    fn catch_up(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+}
+
+/// What judging gives.
+type Judged = Result<Decision, BadReview>;
+
+fn refuses(ran: &Ran<Option<Judged>>) -> bool {
+    matches!(ran, Ran::Done(Some(Ok(decision))) if decision.verdict == Verdict::Deny)
 }
 
 /// How much a review may be and take.
@@ -155,15 +169,16 @@ impl Admission {
             Read::Broken => return (Head::default(), Answer::Broken),
         };
         let head = Head::read(&bytes);
-        let (judge, judging) = (self.judge.clone(), self.judging.clone());
-        let work = move || {
-            let mut room = Held::default();
-            let fits = judging.take(weight::of(&bytes), &mut room);
-            let judged = fits.then(|| judge.judge(webhook, &bytes));
-            drop((bytes, memory));
-            judged
-        };
-        match self.gate.run(deadline, work).await {
+        let body = Arc::new((bytes, memory));
+        let mut ran = self.judged(webhook, &body, deadline).await;
+        if refuses(&ran) {
+            // What an apply has just put right must not be held against the rest of it.
+            ran = match timeout_at(deadline, self.judge.catch_up()).await {
+                Ok(()) => self.judged(webhook, &body, deadline).await,
+                Err(_) => Ran::Late,
+            };
+        }
+        match ran {
             Ran::Done(Some(Ok(decision))) => (head, Answer::Decision(decision)),
             Ran::Done(Some(Err(error))) => (head, Answer::Bad(error)),
             Ran::Panicked => let_through(head, FailOpen::Panic),
@@ -172,6 +187,23 @@ impl Admission {
             Ran::Done(None) | Ran::Shed => let_through(head, FailOpen::Shed),
             Ran::Late => let_through(head, FailOpen::Deadline),
         }
+    }
+
+    /// What one look at a review gives; nothing where there is no memory to look.
+    async fn judged(
+        &self,
+        webhook: Webhook,
+        body: &Arc<(Bytes, Held)>,
+        deadline: Instant,
+    ) -> Ran<Option<Judged>> {
+        let (judge, judging) = (self.judge.clone(), self.judging.clone());
+        let body = Arc::clone(body);
+        let work = move || {
+            let mut room = Held::default();
+            let fits = judging.take(weight::of(&body.0), &mut room);
+            fits.then(|| judge.judge(webhook, &body.0))
+        };
+        self.gate.run(deadline, work).await
     }
 
     fn finish(&self, review: &Review, answer: Answer) -> Response {

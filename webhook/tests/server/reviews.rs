@@ -1,13 +1,18 @@
 //! What is answered to whom, and when.
 
 use crate::support::{By, Running, Start, allow, review};
+use futures_util::future::BoxFuture;
 use netdoctor_webhook::{
-    admit::{BadReview, Decision},
+    admit::{BadReview, Decision, Verdict},
     metrics::Webhook,
-    server::Limits,
+    server::{Judge, Limits},
 };
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -99,6 +104,65 @@ async fn sixty_percent_of_the_timeout_is_enough() {
     let sample = "netdoctor_admission_requests_total{webhook=\"validate\",operation=\"CREATE\",kind=\"Deployment\",decision=\"fail-open\",code=\"200\",dry_run=\"false\"}";
     assert_eq!(server.metric(sample), 1);
     drop(tell);
+}
+
+/// Refuses until it has been told what has happened meanwhile, which takes this long.
+struct Behind {
+    takes: Duration,
+    told: AtomicBool,
+}
+
+impl Judge for Behind {
+    fn judge(&self, webhook: Webhook, review: &[u8]) -> Result<Decision, BadReview> {
+        let verdict = match self.told.load(Ordering::SeqCst) {
+            true => Verdict::Allow,
+            false => Verdict::Deny,
+        };
+        allow(webhook, review).map(|decision| Decision {
+            verdict,
+            ..decision
+        })
+    }
+
+    fn catch_up(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            tokio::time::sleep(self.takes).await;
+            self.told.store(true, Ordering::SeqCst);
+        })
+    }
+}
+
+async fn behind(takes: Duration) -> (i64, i64) {
+    let judge = Behind {
+        takes,
+        told: AtomicBool::new(false),
+    };
+    let start = Start {
+        judge: Arc::new(judge),
+        ..Start::default()
+    };
+    let server = start.start().await;
+    let mut client = server.client().await;
+    let response = client
+        .post("/validate?timeout=1s", &review("u", 10))
+        .await
+        .unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.json()["response"]["allowed"], true);
+    (
+        server.metric("netdoctor_admission_fail_open_total{reason=\"deadline\"}"),
+        server.metric("netdoctor_panics_total"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_looked_at_again_with_what_has_just_arrived() {
+    assert_eq!(behind(Duration::from_millis(20)).await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_refused_that_could_not_be_looked_at_again_in_time() {
+    assert_eq!(behind(Duration::from_mins(1)).await, (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
