@@ -204,6 +204,16 @@ impl Webhook {
         samples.sum()
     }
 
+    /// The same of what is counted in whole numbers.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counters and gauges of the webhook that are no times are whole and not negative"
+    )]
+    pub fn count(&self, name: &str, labels: &[&str]) -> u64 {
+        self.metric(name, labels) as u64
+    }
+
     /// Everything it has logged, one object per line.
     pub fn logs(&self) -> String {
         self.program.logs()

@@ -1,4 +1,5 @@
 //! The mutating webhook: over everything that people publish, and behind a real API server.
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 #[path = "webhook_mutation/behind.rs"]
 mod behind;

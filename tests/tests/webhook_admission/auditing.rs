@@ -1,7 +1,7 @@
 //! What a request could not know, and the auditor says later.
 
 use crate::manifests::{SERVICE, WEB, good_service, ingress};
-use crate::stage::{apply, silent, stage, wait, warned};
+use crate::stage::{apply, events, silent, stage, wait, warned};
 
 #[test]
 fn what_stays_missing_or_wrong_is_said_in_an_event_and_what_arrives_is_not() {
@@ -28,18 +28,18 @@ fn what_stays_missing_or_wrong_is_said_in_an_event_and_what_arrives_is_not() {
         half.contains("looked at again once the referent had time to follow"),
         "{half}"
     );
-    assert_eq!(stage.events(&shop), [""; 0]);
+    assert_eq!(events(&shop), [""; 0]);
 
     wait("the Events", || {
-        let mut said = stage.events(&shop);
+        let mut said = events(&shop);
         said.sort();
         said == ["ING001 never", "SVC004 web"]
     });
     let found = |rule: &str| {
         let labels = [&*format!("rule=\"{rule}\"")];
-        stage.auditor.metric("netdoctor_audit_findings", &labels)
+        stage.auditor.count("netdoctor_audit_findings", &labels)
     };
-    assert!(found("ING001") >= 1.0 && found("SVC004") >= 1.0);
+    assert!(found("ING001") >= 1 && found("SVC004") >= 1);
     let shown = shop.kubectl(&["get", "events"]).ok().stdout;
     let line = shown
         .lines()

@@ -78,10 +78,10 @@ fn an_exemption_holds_until_its_last_day_and_then_says_that_it_ended() {
     configured.change(&format!(
         "{CONFIGURATION}exemptions:\n  - {{code: HST002, object: deployment/edge}}\n"
     ));
-    assert_eq!(stage.webhook.metric("netdoctor_config_valid", &[]), 0.0);
+    assert_eq!(stage.webhook.count("netdoctor_config_valid", &[]), 0);
     // A code that nobody knows is no reason to stop.
     configured.change(&entry("2999-12-31").replace("HST002", "HST999"));
-    assert_eq!(stage.webhook.metric("netdoctor_config_valid", &[]), 1.0);
+    assert_eq!(stage.webhook.count("netdoctor_config_valid", &[]), 1);
     assert!(stage.webhook.logs().contains("HST999"));
 }
 
@@ -98,11 +98,11 @@ fn a_broken_configuration_changes_nothing_and_everybody_is_told() {
     let refusals = || {
         stage
             .webhook
-            .metric("netdoctor_config_reload_failures_total", &[])
+            .count("netdoctor_config_reload_failures_total", &[])
     };
     let before = refusals();
     configured.change("profile: severe\n");
-    assert_eq!(stage.webhook.metric("netdoctor_config_valid", &[]), 0.0);
+    assert_eq!(stage.webhook.count("netdoctor_config_valid", &[]), 0);
     assert!(refusals() > before);
     silent(try_out(&shop, pod));
     apply(&shop, WEB).ok();
@@ -119,5 +119,5 @@ fn a_broken_configuration_changes_nothing_and_everybody_is_told() {
         })
     });
     configured.change(&strict);
-    assert_eq!(stage.webhook.metric("netdoctor_config_valid", &[]), 1.0);
+    assert_eq!(stage.webhook.count("netdoctor_config_valid", &[]), 1);
 }

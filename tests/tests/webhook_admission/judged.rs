@@ -22,7 +22,7 @@ pub(crate) fn cluster(yaml: &str) -> Snapshot {
     };
     for document in manifest::parse(yaml.as_bytes()).documents {
         load::document(place, document.index, document.value, &mut |any| {
-            builder.insert(any)
+            builder.insert(any);
         });
     }
     builder.seal()

@@ -2,7 +2,7 @@
 
 use crate::manifests::WEB;
 use crate::stage::{
-    GRACE, Run, Stage, apply, refused, stage, try_out, wait, warnings, warnings_of,
+    GRACE, Run, Stage, apply, events, refused, stage, try_out, wait, warnings, warnings_of,
 };
 use netdoctor_tests::Namespace;
 use serde_json::{Value, json};
@@ -165,8 +165,7 @@ fn no_secret_gets_into_an_answer_a_log_or_an_event() {
     );
     std::thread::sleep(GRACE);
     wait("an Event", || {
-        stage
-            .events(&shop)
+        events(&shop)
             .iter()
             .any(|event| event.starts_with("PRB001"))
     });

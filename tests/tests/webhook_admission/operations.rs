@@ -1,7 +1,7 @@
 //! Every way to write an object, and what was wrong before that.
 
 use crate::manifests::{EDGE, SERVICE, WEB, good_service};
-use crate::stage::{GRACE, apply, refused, silent, stage, try_out, warned};
+use crate::stage::{GRACE, apply, events, refused, silent, stage, try_out, warned};
 
 #[test]
 fn every_kind_of_patch_is_judged_like_an_apply() {
@@ -147,6 +147,6 @@ fn a_port_renamed_on_both_sides_passes_in_any_order() {
         );
         // Nothing is left of it, for the webhook and for the auditor.
         std::thread::sleep(GRACE);
-        assert_eq!(stage.events(&shop), [""; 0], "{order}");
+        assert_eq!(events(&shop), [""; 0], "{order}");
     }
 }

@@ -48,7 +48,7 @@ fn guarded_refuses_pods_that_may_share_a_node() {
         let labels = ["rule=\"HST002\"", &format!("verdict=\"{verdict}\"")];
         stage
             .webhook
-            .metric("netdoctor_admission_rule_verdicts_total", &labels)
+            .count("netdoctor_admission_rule_verdicts_total", &labels)
     };
     let before = counted("deny");
     let edge = refused(apply(&shop, EDGE), "HST002");
@@ -199,11 +199,11 @@ fn the_suggested_patch_is_one_that_the_api_server_takes() {
         let mut object = call.request()["object"].clone();
         json_patch::patch(&mut object, &patch).expect("it applies");
         object["metadata"] = json!({"name": object["metadata"]["name"]});
-        let path = resource.replace("NS", &shop);
+        let resource = resource.replace("NS", &shop);
         let answer = stage
             .server
             .rest()
-            .post(&path, &object)
+            .post(&resource, &object)
             .expect("an answer")
             .ok();
         assert!(
@@ -252,9 +252,9 @@ fn a_patch_reaches_keys_with_slashes() {
         "{patch}"
     );
     silent(shop.kubectl(&["patch", "service", "web", "--type=json", "-p", patch]));
-    let path = "jsonpath={.spec.selector.app\\.kubernetes\\.io/name}";
+    let name = "jsonpath={.spec.selector.app\\.kubernetes\\.io/name}";
     assert_eq!(
-        shop.kubectl(&["get", "service", "web", "-o", path])
+        shop.kubectl(&["get", "service", "web", "-o", name])
             .ok()
             .stdout,
         "web"

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::stage::{Run, Stage, stage, wait, warnings_of};
-use netdoctor_engine::model::Kind;
 use netdoctor_engine::rule::{Action, Rule, Surface};
 use netdoctor_engine::rules::RULES;
 use netdoctor_tests::Namespace;
@@ -115,16 +114,19 @@ fn tell(stage: &Stage, rule: &Rule, profile: &str) -> Option<(Option<String>, St
         "audit" => assert!(!warned, "{}: {:?}", rule.code, warnings_of(&answer)),
         other => panic!("{}: {other}", rule.code),
     }
-    for object in others.iter().filter(|object| {
-        let kind = Kind::of(
-            object["apiVersion"].as_str().unwrap(),
-            object["kind"].as_str().unwrap(),
-        );
-        kind.is_some_and(|kind| !kind.namespaced())
-    }) {
-        let kind = object["kind"].as_str().expect("a kind");
-        let name = object["metadata"]["name"].as_str().expect("a name");
-        stage.server.kubectl(&["delete", kind, name]).ok();
+    // What belongs to no namespace would be there for the other rules.
+    for class in others
+        .iter()
+        .filter(|object| object["metadata"]["namespace"].is_null())
+    {
+        let text = |pointer: &str| {
+            class
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .expect("a text")
+        };
+        let delete = ["delete", text("/kind"), text("/metadata/name")];
+        stage.server.kubectl(&delete).ok();
     }
     Some(said)
 }
@@ -182,7 +184,7 @@ fn what_the_webhook_may_not_read_is_unknown_and_says_nothing() {
         let labels = ["rule=\"TLS001\"", "verdict=\"unknown\""];
         stage
             .webhook
-            .metric("netdoctor_admission_rule_verdicts_total", &labels)
+            .count("netdoctor_admission_rule_verdicts_total", &labels)
     };
     let before = unknown();
     let (marked, _) = example(rule, &shop);

@@ -83,10 +83,8 @@ impl Stage {
         wait("the profile", || {
             try_out(namespace, PROBE);
             let calls = self.calls(namespace);
-            let answers = calls.iter().map(Exchange::response);
-            answers
-                .last()
-                .is_some_and(|answer| answer["auditAnnotations"]["mode"] == profile)
+            let answer = calls.last().map(Exchange::response);
+            answer.is_some_and(|answer| answer["auditAnnotations"]["mode"] == profile)
         });
     }
 
@@ -155,20 +153,19 @@ impl Stage {
             .filter(|line: &Value| line["objectRef"]["namespace"] == **namespace)
             .collect()
     }
+}
 
-    /// Events of the auditor about objects of a namespace, as `reason name`.
-    pub(crate) fn events(&self, namespace: &Namespace<'_>) -> Vec<String> {
-        let columns = "custom-columns=R:.reason,N:.involvedObject.name,C:.reportingComponent";
-        let said = namespace.kubectl(&["get", "events", "--no-headers", "-o", columns]);
-        let lines = said.ok().stdout;
-        let ours = lines.lines().filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let (reason, name, controller) = (words.next()?, words.next()?, words.next()?);
-            (controller == netdoctor_webhook::auditor::CONTROLLER)
-                .then(|| format!("{reason} {name}"))
-        });
-        ours.collect()
-    }
+/// Events of the auditor about objects of a namespace, as `reason name`.
+pub(crate) fn events(namespace: &Namespace<'_>) -> Vec<String> {
+    let columns = "custom-columns=R:.reason,N:.involvedObject.name,C:.reportingComponent";
+    let said = namespace.kubectl(&["get", "events", "--no-headers", "-o", columns]);
+    let lines = said.ok().stdout;
+    let ours = lines.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (reason, name, controller) = (words.next()?, words.next()?, words.next()?);
+        (controller == netdoctor_webhook::auditor::CONTROLLER).then(|| format!("{reason} {name}"))
+    });
+    ours.collect()
 }
 
 /// Whether a request is meant.

@@ -51,11 +51,11 @@ pub(crate) fn patch(snapshot: &Snapshot, old: Option<&Value>, new: &Value) -> js
 /// Whether a place is one that repairs may touch (decision 27).
 pub(crate) fn is_declared(place: &str) -> bool {
     let tokens: Vec<&str> = place.split('/').skip(1).collect();
-    let spec = match tokens.as_slice() {
-        ["spec", "jobTemplate", "spec", "template", "spec", rest @ ..]
-        | ["spec", "template", "spec", rest @ ..]
-        | ["spec", rest @ ..] => rest,
-        _ => return false,
+    let (["spec", "jobTemplate", "spec", "template", "spec", spec @ ..]
+    | ["spec", "template", "spec", spec @ ..]
+    | ["spec", spec @ ..]) = tokens.as_slice()
+    else {
+        return false;
     };
     let number = |token: &str| token.bytes().all(|byte| byte.is_ascii_digit());
     match spec {
