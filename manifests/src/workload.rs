@@ -52,12 +52,14 @@ pub(crate) fn auditor(options: &Options) -> Value {
     )
 }
 
-/// Pods of one revision are spread among themselves, so that a rollout does not count the old ones.
+/// Pods of one revision are spread among themselves, so that a rollout does not count the old ones. Nodes that do not take
+/// them (a control plane with its taint) are no places that would have to be filled first.
 fn spread(key: &str, otherwise: &str) -> Value {
     json!({
         "labelSelector": {"matchLabels": selector(Part::Webhook)},
         "matchLabelKeys": ["pod-template-hash"],
         "maxSkew": 1,
+        "nodeTaintsPolicy": "Honor",
         "topologyKey": key,
         "whenUnsatisfiable": otherwise,
     })

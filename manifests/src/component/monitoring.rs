@@ -1,5 +1,6 @@
 //! `ServiceMonitor`, alerts and dashboard (webhook.md 15). Off by default: they need the Prometheus operator.
 
+mod alerts;
 mod dashboard;
 
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use crate::object::{Part, namespaced, with};
 use crate::{Options, names};
 
 pub(crate) use dashboard::dashboard;
+
+use alerts::{ALERTS, Alert};
 
 /// One name for all three objects.
 const NAME: &str = "netdoctor";
@@ -46,116 +49,21 @@ pub(super) fn edits(options: &Options) -> Edits {
     }
 }
 
-/// An alert. Nobody is woken by a webhook that fails open; somebody has to see that it does.
-struct Alert {
-    name: &'static str,
-    expression: &'static str,
-    holds: &'static str,
-    severity: &'static str,
-    summary: &'static str,
-    description: &'static str,
-}
-
-impl Alert {
-    fn rule(&self) -> Value {
-        json!({
-            "alert": self.name,
-            "expr": self.expression,
-            "for": self.holds,
-            "labels": {"severity": self.severity},
-            "annotations": {"summary": self.summary, "description": self.description},
-        })
-    }
-}
-
-const ALERTS: [Alert; 9] = [
-    Alert {
-        name: "NetdoctorAdmissionSlow",
-        expression: "histogram_quantile(0.99, sum by (le, webhook) (rate(netdoctor_admission_duration_seconds_bucket[5m]))) > 0.2",
-        holds: "10m",
-        severity: "warning",
-        summary: "Admission by netdoctor is slow",
-        description: "The slowest 1 % of the {{ $labels.webhook }} reviews take {{ $value | humanizeDuration }}; every change of a matched object waits for them.",
-    },
-    Alert {
-        name: "NetdoctorCertificateExpiring",
-        expression: "min by (certificate) (netdoctor_cert_expiry_timestamp_seconds) - time() < 7 * 24 * 3600",
-        holds: "10m",
-        severity: "critical",
-        summary: "A certificate of the netdoctor webhook ends within 7 days",
-        description: "The {{ $labels.certificate }} certificate ends in {{ $value | humanizeDuration }} and was not renewed. See kubectl netdoctor webhook status.",
-    },
-    Alert {
-        name: "NetdoctorCacheStale",
-        expression: "max by (kind) (netdoctor_cache_age_seconds) > 600",
-        holds: "10m",
-        severity: "warning",
-        summary: "The netdoctor webhook lost sight of a kind",
-        description: "Nothing was heard about {{ $labels.kind }} objects for {{ $value | humanizeDuration }}; rules that need them let everything through.",
-    },
-    Alert {
-        name: "NetdoctorPanics",
-        expression: "sum(increase(netdoctor_panics_total[15m])) > 0",
-        holds: "0m",
-        severity: "warning",
-        summary: "The netdoctor webhook panicked",
-        description: "A panic was caught and the request let through. Please report it with the log lines.",
-    },
-    Alert {
-        name: "NetdoctorFailsOpen",
-        expression: "sum by (reason) (rate(netdoctor_admission_fail_open_total[5m])) > 0",
-        holds: "10m",
-        severity: "warning",
-        summary: "The netdoctor webhook lets requests through unjudged",
-        description: "Reason {{ $labels.reason }}, {{ $value | humanize }} requests per second for 10 minutes.",
-    },
-    Alert {
-        name: "NetdoctorUnreachable",
-        expression: "sum by (name) (rate(apiserver_admission_webhook_fail_open_count{name=~\"(validate|mutate)[.]netdoctor[.]io\"}[5m])) > 0",
-        holds: "10m",
-        severity: "warning",
-        summary: "The API server cannot reach the netdoctor webhook",
-        description: "Calls of {{ $labels.name }} fail and requests pass unjudged. See kubectl netdoctor webhook status.",
-    },
-    Alert {
-        name: "NetdoctorHandshakesFail",
-        expression: "sum by (reason) (rate(netdoctor_tls_handshake_failures_total[5m])) > 0.1",
-        holds: "10m",
-        severity: "warning",
-        summary: "TLS handshakes with the netdoctor webhook fail",
-        description: "Reason {{ $labels.reason }}. The caBundle of the webhook configurations does not match the certificate, or something else dials the port.",
-    },
-    Alert {
-        name: "NetdoctorCaBundleNotWritten",
-        expression: "sum(increase(netdoctor_cabundle_patch_failures_total[15m])) > 0",
-        holds: "15m",
-        severity: "warning",
-        summary: "The netdoctor webhook cannot write its caBundle",
-        description: "The next rotation of its authority would cut it off. Look for a forbidden patch in its log.",
-    },
-    Alert {
-        name: "NetdoctorConfigurationRefused",
-        expression: "min(netdoctor_config_valid) == 0",
-        holds: "5m",
-        severity: "warning",
-        summary: "The netdoctor webhook refuses its configuration",
-        description: "The last good configuration stays in use. The log and kubectl netdoctor webhook status name the line.",
-    },
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The metrics of webhook.md 15, and the one of the API server.
-    const METRICS: [&str; 17] = [
+    /// The metrics of webhook.md 15, and those of the API server.
+    const METRICS: [&str; 19] = [
         "apiserver_admission_webhook_fail_open_count",
+        "apiserver_admission_webhook_rejection_count",
         "netdoctor_admission_duration_seconds_bucket",
         "netdoctor_admission_fail_open_total",
         "netdoctor_admission_in_flight",
         "netdoctor_admission_requests_total",
         "netdoctor_admission_rule_verdicts_total",
         "netdoctor_admission_shed_total",
+        "netdoctor_audit_last_pass_timestamp_seconds",
         "netdoctor_cabundle_patch_failures_total",
         "netdoctor_cache_age_seconds",
         "netdoctor_cache_objects",
