@@ -5,7 +5,9 @@
 //!                                                                `-----install----> dry run, apply, wait, test, widen
 //! ```
 
+mod home;
 mod install;
+mod inventory;
 mod layout;
 mod object;
 mod remove;
@@ -16,7 +18,7 @@ mod wait;
 
 use std::io::Write as _;
 
-use netdoctor_manifests::{Options, render, yaml};
+use netdoctor_manifests::{FailurePolicy, Options, render, yaml};
 use serde_json::json;
 
 use crate::cli::values::{DocumentFormat, DryRun};
@@ -29,7 +31,7 @@ use layout::options;
 /// Runs one of the subcommands.
 pub(crate) fn run(args: &WebhookArgs, settings: &Settings) -> anyhow::Result<u8> {
     match &args.command {
-        WebhookCommand::Manifests(args) => manifests(args),
+        WebhookCommand::Manifests(args) => manifests(args, settings),
         WebhookCommand::Install(args) => install::run(args, settings),
         WebhookCommand::Status(args) => status::run(args, settings),
         WebhookCommand::Disable(args) => remove::disable(args, settings),
@@ -40,12 +42,24 @@ pub(crate) fn run(args: &WebhookArgs, settings: &Settings) -> anyhow::Result<u8>
     }
 }
 
-fn manifests(args: &ManifestsArgs) -> anyhow::Result<u8> {
-    manifests_text(&options(&args.layout, &args.global)?, args.output)
+fn manifests(args: &ManifestsArgs, settings: &Settings) -> anyhow::Result<u8> {
+    let options = options(&args.layout, &args.global)?;
+    manifests_text(&options, args.output, settings)
 }
 
-fn manifests_text(options: &Options, format: Option<DocumentFormat>) -> anyhow::Result<u8> {
+fn manifests_text(
+    options: &Options,
+    format: Option<DocumentFormat>,
+    settings: &Settings,
+) -> anyhow::Result<u8> {
     let objects = render(options);
+    if options.failure_policy == FailurePolicy::Fail {
+        super::judge::talk(
+            settings,
+            "Warning: whoever applies these at once has every change of what they match refused until the webhook runs \
+             and its caBundle is written. install --apply --failure-policy=Fail waits for both, and for an answer.",
+        );
+    }
     let text = match format {
         None | Some(DocumentFormat::Yaml) => yaml::stream(&objects),
         Some(DocumentFormat::Json) => {

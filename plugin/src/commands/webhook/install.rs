@@ -1,12 +1,15 @@
 //! `webhook install`: nothing is sent to the webhook before it is known to answer, and nothing is widened before it did.
 
+mod fit;
+mod present;
 mod steps;
 
 use netdoctor_manifests::{FailurePolicy, Options, Profile, names, render};
 use serde_json::Value;
 
+use super::inventory::{self, Found};
 use super::object::{enforces, place, text};
-use super::{layout, manifests_text, tell, with_cluster};
+use super::{home, layout, manifests_text, tell, with_cluster};
 use crate::cli::values::DryRun;
 use crate::cli::webhook::{InstallArgs, Mode};
 use crate::cluster::Cluster;
@@ -14,55 +17,85 @@ use crate::commands::judge::talk;
 use crate::prompt::consent;
 use crate::settings::Settings;
 
+use present::Reach;
+
 /// Prints, or installs.
 pub(super) fn run(args: &InstallArgs, settings: &Settings) -> anyhow::Result<u8> {
     let options = layout::options(&args.layout, &args.global)?;
     if !args.apply && args.write.dry_run == DryRun::None {
-        return manifests_text(&options, None);
+        return manifests_text(&options, None, settings);
     }
-    let objects = render(&options);
-    match args.write.dry_run {
-        DryRun::Client => {
-            for object in &objects {
-                tell(&place(object).name, "created", DryRun::Client)?;
-            }
-            Ok(0)
+    if args.write.dry_run == DryRun::Client {
+        for object in &render(&options) {
+            tell(&place(object).name, "created", DryRun::Client)?;
         }
-        DryRun::Server => with_cluster(settings, async |cluster| {
-            let present = Present::look(cluster, &options).await?;
+        return Ok(0);
+    }
+    with_cluster(settings, async |cluster| {
+        let run = steps::Run {
+            cluster,
+            options: &options,
+            limit: args.wait.timeout,
+            settings,
+            profile_named: args.layout.profile.is_some(),
+        };
+        if args.write.dry_run == DryRun::Server {
+            let (present, objects) = run.prepare().await?;
             steps::try_all(cluster, &options, &objects, &present).await?;
-            Ok(0)
-        }),
-        DryRun::None => {
-            let plan = plan(args, &options, &objects);
-            if !consent(&plan, args.write.yes, settings)? {
-                talk(settings, "Nothing was changed.");
-                return Ok(0);
-            }
-            with_cluster(settings, async |cluster| {
-                apply(cluster, args, &options, settings).await
-            })
+            return Ok(0);
         }
-    }
+        let objects = render(&options);
+        let left = inventory::left_over(cluster, &options, &objects).await?;
+        let plan = plan(cluster, args, &options, &objects, &left);
+        if !consent(&plan, args.write.yes, settings)? {
+            talk(settings, "Nothing was changed.");
+            return Ok(0);
+        }
+        apply(&run, &args.test_namespace).await
+    })
 }
 
 /// What will be done, for the question.
-fn plan(args: &InstallArgs, options: &Options, objects: &[Value]) -> String {
-    let mut plan = match args.layout.mode {
+fn plan(
+    cluster: &Cluster,
+    args: &InstallArgs,
+    options: &Options,
+    objects: &[Value],
+    left: &[Found],
+) -> String {
+    let mut plan = home::whereabouts(&cluster.context, &cluster.server);
+    plan.push_str(&match args.layout.mode {
         Mode::Webhook => format!(
-            "This will install the netdoctor webhook in namespace {}:\n",
+            "\nThis will install the netdoctor webhook in namespace {}:\n",
             options.namespace
         ),
-        Mode::Policy => "This will install the policies of netdoctor:\n".to_owned(),
-    };
+        Mode::Policy => "\nThis will install the policies of netdoctor:\n".to_owned(),
+    });
     for object in objects {
         plan.push_str(&format!("  {}\n", place(object).name));
     }
-    let refuses = match options.profile {
-        Profile::Advisory => "It will warn and refuse nothing.",
-        Profile::Guarded | Profile::Strict => "It will refuse changes that are certain to fail.",
-    };
-    plan.push_str(refuses);
+    let (unwanted, idle): (Vec<&Found>, Vec<&Found>) =
+        left.iter().partition(|found| is_unwanted(found));
+    for (heading, found) in [
+        ("It will delete, since it was not asked for:\n", unwanted),
+        ("It will leave from an earlier installation:\n", idle),
+    ] {
+        if !found.is_empty() {
+            plan.push_str(heading);
+        }
+        for found in found {
+            plan.push_str(&format!("  {}\n", found.place.name));
+        }
+    }
+    plan.push_str(match (options.profile, args.layout.profile) {
+        (Profile::Advisory, None) => {
+            "It will warn and refuse nothing, unless a configuration that is there says otherwise."
+        }
+        (Profile::Advisory, Some(_)) => "It will warn and refuse nothing.",
+        (Profile::Guarded | Profile::Strict, _) => {
+            "It will refuse changes that are certain to fail."
+        }
+    });
     if options.failure_policy == FailurePolicy::Fail {
         plan.push_str(
             " While it cannot be reached, every change of what it matches will be refused.",
@@ -71,51 +104,10 @@ fn plan(args: &InstallArgs, options: &Options, objects: &[Value]) -> String {
     plan
 }
 
-/// What is there before anything is done.
-#[derive(Debug, Default)]
-pub(super) struct Present {
-    /// The namespace.
-    namespace: Option<Value>,
-    /// The configuration, which may have been edited.
-    configuration: bool,
-    /// Requests are sent to an earlier installation already.
-    enforcing: bool,
-}
-
-impl Present {
-    async fn look(cluster: &Cluster, options: &Options) -> anyhow::Result<Self> {
-        if options.mode == netdoctor_manifests::Mode::Policy {
-            return Ok(Self::default());
-        }
-        let namespace = super::object::of("v1", "Namespace", "", &options.namespace);
-        let map = super::object::of("v1", "ConfigMap", &options.namespace, names::CONFIG_MAP);
-        let configuration = super::object::of(
-            "admissionregistration.k8s.io/v1",
-            "ValidatingWebhookConfiguration",
-            "",
-            names::VALIDATING,
-        );
-        let refuse = |error| steps::explain(&error, "look at what is there");
-        let bundle = "/webhooks/0/clientConfig/caBundle";
-        let enforcing = cluster.find(&configuration.path).await.map_err(refuse)?;
-        Ok(Self {
-            namespace: cluster.find(&namespace.path).await.map_err(refuse)?,
-            configuration: cluster.find(&map.path).await.map_err(refuse)?.is_some(),
-            enforcing: enforcing.is_some_and(|object| !text(&object, bundle).is_empty()),
-        })
-    }
-
-    /// Whether an object is left as it is: a namespace that somebody else made, a configuration that somebody may have
-    /// edited.
-    fn keeps(&self, object: &Value, profile_named: bool) -> bool {
-        match text(object, "/kind") {
-            "Namespace" => self.namespace.as_ref().is_some_and(|there| !is_ours(there)),
-            "ConfigMap" if text(object, "/metadata/name") == names::CONFIG_MAP => {
-                self.configuration && !profile_named
-            }
-            _ => false,
-        }
-    }
+/// The configuration that changes objects goes when nobody asks for it any more. The rest changes nothing that anybody
+/// writes, and somebody may want to keep it.
+fn is_unwanted(found: &Found) -> bool {
+    found.place.name.starts_with("mutatingwebhookconfiguration")
 }
 
 /// Whether the plugin or its manifests made an object.
@@ -124,44 +116,51 @@ pub(super) fn is_ours(object: &Value) -> bool {
     text(object, label) == names::MANAGER
 }
 
-async fn apply(
-    cluster: &Cluster,
-    args: &InstallArgs,
-    options: &Options,
-    settings: &Settings,
-) -> anyhow::Result<u8> {
-    let run = steps::Run {
-        cluster,
-        options,
-        limit: args.wait.timeout,
-        settings,
-        profile_named: args.layout.profile.is_some(),
-    };
-    let objects = render(options);
-    let present = Present::look(cluster, options).await?;
-    run.preflight().await?;
+async fn apply(run: &steps::Run<'_>, test_namespace: &str) -> anyhow::Result<u8> {
+    run.await_end_of_namespace().await?;
+    let (mut present, objects) = run.prepare().await?;
     run.try_on_server(&objects, &present).await?;
     let (last, first): (Vec<Value>, Vec<Value>) = objects.into_iter().partition(enforces);
-    run.apply_all(&first, &present).await?;
-    run.await_deployments(&first).await?;
-    if !present.enforcing {
-        // One namespace, failing open, until it has been seen to answer.
-        let narrow = Options {
-            only_namespace: Some(args.test_namespace.clone()),
-            failure_policy: FailurePolicy::Ignore,
-            ..options.clone()
-        };
-        let narrow: Vec<Value> = render(&narrow).into_iter().filter(enforces).collect();
+    // One namespace, failing open, until it has been seen to answer.
+    let beginning = Options {
+        only_namespace: Some(test_namespace.to_owned()),
+        failure_policy: FailurePolicy::Ignore,
+        ..run.options.clone()
+    };
+    let narrow: Vec<Value> = render(&beginning)
+        .into_iter()
+        .filter(|object| enforces(object) && text(object, "/metadata/name") != names::LABEL_GUARD)
+        .collect();
+    let enforcing = present.is_enforcing();
+    if present.reach.refuses_unanswered() && !enforcing {
+        // Nobody can answer, and all that is matched is refused: that ends first, whatever becomes of the rest.
         run.apply_all(&narrow, &present).await?;
-        run.await_bundle().await?;
-        run.self_test(&args.test_namespace).await?;
+        present.reach = Reach::of(&beginning);
+    } else if present.reach.refuses_unanswered()
+        && run.options.failure_policy == FailurePolicy::Ignore
+    {
+        run.apply_all(&last, &present).await?;
+        present.reach = Reach::of(run.options);
+    }
+    run.apply_all(&first, &present).await?;
+    run.await_deployments(&first, &present.reach).await?;
+    if enforcing {
+        // It becomes no stricter unless it answers as it is.
+        run.self_test(test_namespace, &present.reach).await?;
+    } else {
+        run.apply_all(&narrow, &present).await?;
+        present.reach = Reach::of(&beginning);
+        run.await_bundle(&present.reach).await?;
+        run.self_test(test_namespace, &present.reach).await?;
     }
     run.apply_all(&last, &present).await?;
-    if present.enforcing {
-        run.self_test(&args.test_namespace).await?;
+    if enforcing {
+        run.self_test(test_namespace, &Reach::of(run.options))
+            .await?;
     }
+    run.clear_up().await?;
     talk(
-        settings,
+        run.settings,
         "Installed. Look at it again with: kubectl netdoctor webhook status",
     );
     Ok(0)

@@ -2,6 +2,12 @@
 
 use serde_json::Value;
 
+/// Selects what is ours, in the query of a list: every object of ours carries that label.
+pub(super) const OURS: &str = "labelSelector=app.kubernetes.io%2Fname%3Dnetdoctor";
+
+/// API of configurations, policies and bindings.
+pub(super) const ADMISSION: &str = "admissionregistration.k8s.io/v1";
+
 /// The place of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -70,6 +76,26 @@ pub(super) fn number(object: &Value, pointer: &str) -> i64 {
         .pointer(pointer)
         .and_then(Value::as_i64)
         .unwrap_or_default()
+}
+
+/// Namespaces that the selector of a webhook or of a binding lists by name.
+pub(super) fn named<'a>(holder: &'a Value, operator: &str) -> Option<Vec<&'a str>> {
+    let expressions = holder["namespaceSelector"]["matchExpressions"].as_array();
+    let mut expressions = expressions.into_iter().flatten();
+    let found = expressions.find(|expression| {
+        text(expression, "/key") == "kubernetes.io/metadata.name"
+            && text(expression, "/operator") == operator
+    })?;
+    let values = found["values"].as_array().into_iter().flatten();
+    Some(values.filter_map(Value::as_str).collect())
+}
+
+/// Whether the server behind a Deployment reads its certificate from files, which cert-manager or the user fills.
+pub(super) fn reads_files(deployment: &Value) -> bool {
+    let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array();
+    variables.into_iter().flatten().any(|variable| {
+        text(variable, "/name") == "NETDOCTOR_CERTIFICATES" && text(variable, "/value") == "files"
+    })
 }
 
 /// Whether an object sends requests somewhere, or refuses them: those come last and go first.

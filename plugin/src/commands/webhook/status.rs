@@ -95,7 +95,8 @@ async fn look(cluster: &Cluster, namespace: &str, args: &StatusArgs) -> anyhow::
     lines.extend(replicas.lines());
     lines.extend(found.lines(namespace));
     if found.has_webhook() {
-        lines.extend(certificates::lines(cluster, namespace, &found, now).await?);
+        let deployment = replicas.deployment.as_ref();
+        lines.extend(certificates::lines(cluster, namespace, &found, deployment, now).await?);
         lines.push(replicas::reachability(cluster, namespace).await?);
         lines.extend(metrics::lines(cluster, &replicas, now).await?);
     }

@@ -75,7 +75,9 @@ pub(super) async fn why_not(cluster: &Cluster, namespace: &str, deployment: &Val
                 .find_map(trouble)
                 .unwrap_or_else(|| match pods.len() {
                     0 => "no Pod was created: is the controller manager at work?".to_owned(),
-                    _ => "its Pods are not ready yet".to_owned(),
+                    _ => "its Pods are not ready yet. If that lasts, look at their log, and whether a NetworkPolicy keeps \
+                          them from the API server"
+                        .to_owned(),
                 })
         }
         Ok(None) => "the namespace is gone".to_owned(),

@@ -6,10 +6,13 @@ use anyhow::anyhow;
 use netdoctor_manifests::{Certificates, Component, Mode, Options, names, render};
 use serde_json::Value;
 
-use super::super::object::{self, place, text};
+use super::super::inventory::{self, Found};
+use super::super::object::{self, ADMISSION, place, text};
 use super::super::self_test::{self, Verdict};
-use super::super::{tell, wait};
-use super::Present;
+use super::super::{home, tell, wait};
+use super::fit::fit;
+use super::is_unwanted;
+use super::present::{Present, Reach};
 use crate::cli::values::DryRun;
 use crate::cluster::{ApiError, Cluster, Persist};
 use crate::commands::judge::talk;
@@ -62,8 +65,23 @@ impl Run<'_> {
         talk(self.settings, text);
     }
 
+    /// Looks at what is there, and fits the objects to it.
+    pub(super) async fn prepare(&self) -> anyhow::Result<(Present, Vec<Value>)> {
+        let present = Present::look(self.cluster, self.options).await?;
+        self.preflight().await?;
+        let mut objects = render(self.options);
+        let (options, named) = (self.options, self.profile_named);
+        for port in fit(self.cluster, options, &present, named, &mut objects).await? {
+            self.say(&format!(
+                "The API server listens at port {port}: the NetworkPolicies let the Pods go there as well."
+            ));
+        }
+        Ok((present, objects))
+    }
+
     /// Match conditions and the policies of the API server are stable since Kubernetes 1.30.
-    pub(super) async fn preflight(&self) -> anyhow::Result<()> {
+    async fn preflight(&self) -> anyhow::Result<()> {
+        self.lives_nowhere_else().await?;
         let path = "/apis/admissionregistration.k8s.io/v1";
         let resources = self
             .cluster
@@ -82,6 +100,50 @@ impl Run<'_> {
             "error: this API server is older than Kubernetes 1.30 and ignores match conditions: every change in the \
              cluster would go through the webhook. Upgrade it first; `kubectl netdoctor lint` works with any version"
         ))
+    }
+
+    /// There is one webhook in a cluster: its configurations and cluster roles would be taken from the one that has them.
+    async fn lives_nowhere_else(&self) -> anyhow::Result<()> {
+        if self.options.mode == Mode::Policy {
+            return Ok(());
+        }
+        let home = home::home(self.cluster)
+            .await
+            .map_err(|error| explain(&error, "look at what is there"))?;
+        match home {
+            Some(home) if home != self.options.namespace => Err(anyhow!(
+                "error: the webhook of this cluster lives in namespace {home}. -n {home} brings that one up to date; to \
+                 have it in {}, remove that one first: kubectl netdoctor webhook uninstall -n {home}. Nothing was done",
+                self.options.namespace
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A namespace on its way out takes nothing in: whoever installs right after an uninstallation waits for its end.
+    pub(super) async fn await_end_of_namespace(&self) -> anyhow::Result<()> {
+        if self.options.mode == Mode::Policy {
+            return Ok(());
+        }
+        let place = object::of("v1", "Namespace", "", &self.options.namespace);
+        let mut said = false;
+        let usable = wait::until(self.limit, async || {
+            let namespace = self.cluster.find(&place.path).await?.unwrap_or_default();
+            let leaving = !text(&namespace, "/metadata/deletionTimestamp").is_empty();
+            if leaving && !std::mem::replace(&mut said, true) {
+                self.say(&format!("Waiting for {} to be gone ...", place.name));
+            }
+            Ok((!leaving).then_some(()))
+        })
+        .await
+        .map_err(|error| explain(&error, "look at what is there"))?;
+        usable.ok_or_else(|| {
+            anyhow!(
+                "error: {0} is still being removed: something in it is held by a finalizer, which kubectl get {0} -o yaml \
+                 names. Nothing was done; run the same command again when it is gone",
+                place.name
+            )
+        })
     }
 
     /// A dry run of all that can be tried now; the rest follows as soon as its namespace is there.
@@ -141,7 +203,11 @@ impl Run<'_> {
     }
 
     /// Waits until every Deployment runs what it should.
-    pub(super) async fn await_deployments(&self, objects: &[Value]) -> anyhow::Result<()> {
+    pub(super) async fn await_deployments(
+        &self,
+        objects: &[Value],
+        reach: &Reach,
+    ) -> anyhow::Result<()> {
         for object in objects {
             if text(object, "/kind") != "Deployment" {
                 continue;
@@ -158,9 +224,10 @@ impl Run<'_> {
             if ready.is_none() {
                 let why = wait::why_not(self.cluster, &self.options.namespace, &last).await;
                 return Err(anyhow!(
-                    "error: {} is not ready: {why}. No request is sent to it: the cluster is as before. Mend it and run \
-                     the same command again, or remove it with `kubectl netdoctor webhook uninstall`",
-                    place.name
+                    "error: {} is not ready: {why}. {}. Mend it and run the same command again, or remove it with \
+                     `kubectl netdoctor webhook uninstall`",
+                    place.name,
+                    reach.words()
                 ));
             }
         }
@@ -168,16 +235,12 @@ impl Run<'_> {
     }
 
     /// Waits until somebody has written the authority into the configuration: without it every call fails.
-    pub(super) async fn await_bundle(&self) -> anyhow::Result<()> {
+    pub(super) async fn await_bundle(&self, reach: &Reach) -> anyhow::Result<()> {
         if self.options.mode == Mode::Policy {
             return Ok(());
         }
-        let place = object::of(
-            "admissionregistration.k8s.io/v1",
-            "ValidatingWebhookConfiguration",
-            "",
-            names::VALIDATING,
-        );
+        let kind = "ValidatingWebhookConfiguration";
+        let place = object::of(ADMISSION, kind, "", names::VALIDATING);
         self.say("Waiting for the authority in the configuration (caBundle) ...");
         let written = wait::until(self.limit, async || {
             let configuration = self.cluster.find(&place.path).await?.unwrap_or_default();
@@ -200,13 +263,14 @@ impl Run<'_> {
             "the server has not written it: look at its log for a forbidden patch"
         };
         Err(anyhow!(
-            "error: {} has no caBundle: {who}. Requests pass unjudged meanwhile",
-            place.name
+            "error: {} has no caBundle: {who}. {}",
+            place.name,
+            reach.words()
         ))
     }
 
     /// The server must answer for real before anything is widened.
-    pub(super) async fn self_test(&self, namespace: &str) -> anyhow::Result<()> {
+    pub(super) async fn self_test(&self, namespace: &str, reach: &Reach) -> anyhow::Result<()> {
         self.say(&format!("Testing the answer in namespace {namespace} ..."));
         let mut last = Verdict::Silent;
         let answered = wait::until(PROPAGATION.min(self.limit), async || {
@@ -223,30 +287,35 @@ impl Run<'_> {
             }
             (_, Verdict::Undecided(reason)) => Err(anyhow!(
                 "error: the test was not decided: {reason}. {}",
-                self.left_behind(namespace)
+                reach.words()
             )),
             _ => Err(anyhow!(
                 "error: nobody answered the test: the API server created, in a dry run, what a rule objects to. Can it \
                  reach the Pods on port {}? `kubectl netdoctor webhook status` looks closer. {}",
                 self.options.port,
-                self.left_behind(namespace)
+                reach.words()
             )),
         }
     }
 
-    fn left_behind(&self, namespace: &str) -> String {
-        let rendered = render(self.options);
-        let what = if rendered
-            .iter()
-            .any(|object| text(object, "/kind") == "Deployment")
-        {
-            "requests pass unjudged while the webhook is not reached"
-        } else {
-            "nothing else is matched"
-        };
-        format!(
-            "Only namespace {namespace} was included, and {what}; `kubectl netdoctor webhook disable` takes it back"
-        )
+    /// Removes what still acts although nobody asked for it, and names the rest of what was there before.
+    pub(super) async fn clear_up(&self) -> anyhow::Result<()> {
+        let left = inventory::left_over(self.cluster, self.options, &render(self.options)).await?;
+        let (unwanted, idle): (Vec<Found>, Vec<Found>) = left.into_iter().partition(is_unwanted);
+        for Found { place } in unwanted {
+            let outcome = self.cluster.delete(&place.path, Persist::Yes).await;
+            let outcome =
+                outcome.map_err(|error| explain(&error, &format!("delete {}", place.name)))?;
+            tell(&place.name, outcome.verb(), DryRun::None)?;
+        }
+        if !idle.is_empty() {
+            let names: Vec<&str> = idle.iter().map(|found| &*found.place.name).collect();
+            self.say(&format!(
+                "Left from an earlier installation, and no part of this one: {}. kubectl delete takes it.",
+                names.join(", ")
+            ));
+        }
+        Ok(())
     }
 }
 

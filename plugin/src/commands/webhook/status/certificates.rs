@@ -5,7 +5,7 @@ use netdoctor_engine::cert::{self, CertificateFacts};
 use netdoctor_manifests::names;
 use serde_json::Value;
 
-use super::super::object::{self, text};
+use super::super::object::{self, reads_files, text};
 use super::configurations::Configurations;
 use super::unknown;
 use crate::cluster::{ApiError, Cluster};
@@ -19,6 +19,7 @@ pub(super) async fn lines(
     cluster: &Cluster,
     namespace: &str,
     found: &Configurations,
+    deployment: Option<&Value>,
     now: Timestamp,
 ) -> Result<Vec<Line>, ApiError> {
     let mut lines = Vec::new();
@@ -37,6 +38,14 @@ pub(super) async fn lines(
             State::Off,
             "authority",
             "the certificate is not self-managed: whoever issues it also renews it",
+        )),
+        Ok(Some(_)) if deployment.is_some_and(reads_files) => lines.push(Line::new(
+            State::Off,
+            "authority",
+            format!(
+                "the certificate is not self-managed: whoever issues it also renews it. Secret {} is left from before",
+                names::CA_SECRET
+            ),
         )),
         Ok(Some(secret)) => lines.extend(authority(&secret, found)),
         Err(error) => {

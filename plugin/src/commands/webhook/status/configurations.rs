@@ -3,12 +3,10 @@
 use netdoctor_manifests::names;
 use serde_json::Value;
 
-use super::super::object::{self, number, text};
+use super::super::object::{self, ADMISSION, OURS, named, number, text};
 use super::unknown;
 use crate::cluster::{ApiError, Cluster};
 use crate::render::status::{Line, State};
-
-const API: &str = "admissionregistration.k8s.io/v1";
 
 /// The configurations and bindings of ours.
 #[derive(Debug, Default)]
@@ -27,7 +25,7 @@ pub(super) async fn read(cluster: &Cluster) -> Result<Configurations, ApiError> 
         ("ValidatingWebhookConfiguration", names::VALIDATING),
         ("MutatingWebhookConfiguration", names::MUTATING),
     ] {
-        let place = object::of(API, kind, "", name);
+        let place = object::of(ADMISSION, kind, "", name);
         match cluster.find(&place.path).await {
             Ok(object) if kind.starts_with('V') => found.validating = object,
             Ok(object) => found.mutating = object,
@@ -38,9 +36,8 @@ pub(super) async fn read(cluster: &Cluster) -> Result<Configurations, ApiError> 
             }
         }
     }
-    let collection = object::of(API, "ValidatingAdmissionPolicyBinding", "", "").collection;
-    let selector = "labelSelector=app.kubernetes.io%2Fname%3Dnetdoctor";
-    match cluster.find(&format!("{collection}?{selector}")).await {
+    let collection = object::of(ADMISSION, "ValidatingAdmissionPolicyBinding", "", "").collection;
+    match cluster.find(&format!("{collection}?{OURS}")).await {
         Ok(list) => {
             let mut list = list.unwrap_or_default();
             if let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) {
@@ -81,22 +78,35 @@ impl Configurations {
             lines.push(webhook("mutating", object, namespace));
         }
         if !self.bindings.is_empty() {
-            let denies = self
-                .bindings
-                .iter()
-                .filter(|binding| denies(binding))
-                .count();
-            lines.push(Line::new(
-                State::Good,
-                "policies",
-                format!(
-                    "policies: {} bound, {denies} of them may refuse",
-                    self.bindings.len()
-                ),
-            ));
+            lines.push(policies(&self.bindings));
         }
         lines
     }
+}
+
+fn policies(bindings: &[Value]) -> Line {
+    let denying = bindings.iter().filter(|binding| denies(binding)).count();
+    let mut words = format!(
+        "policies: {} bound, {denying} of them may refuse",
+        bindings.len()
+    );
+    let only = bindings
+        .iter()
+        .find_map(|binding| named(binding.pointer("/spec/matchResources")?, "In"));
+    let state = finished(only, &mut words);
+    Line::new(state, "policies", words)
+}
+
+/// What still knows one namespace only was left by an installation that stopped.
+fn finished(only: Option<Vec<&str>>, words: &mut String) -> State {
+    let Some(only) = only else {
+        return State::Good;
+    };
+    words.push_str(&format!(
+        "; only namespace {}: the installation was not finished",
+        only.join(", ")
+    ));
+    State::Warning
 }
 
 fn denies(binding: &Value) -> bool {
@@ -122,35 +132,13 @@ fn webhook(name: &'static str, object: &Value, namespace: &str) -> Line {
             ),
         );
     }
-    let expressions = webhook["namespaceSelector"]["matchExpressions"].as_array();
-    let by_name = |operator: &str| {
-        let mut found = expressions.into_iter().flatten().filter(|expression| {
-            text(expression, "/key") == "kubernetes.io/metadata.name"
-                && text(expression, "/operator") == operator
-        });
-        found
-            .next()
-            .and_then(|expression| expression["values"].as_array())
-    };
     let mut words = format!(
         "{name}: failurePolicy {}, timeout {}s, {} namespaces exempt",
         text(webhook, "/failurePolicy"),
         number(webhook, "/timeoutSeconds"),
-        by_name("NotIn").map_or(0, Vec::len),
+        named(webhook, "NotIn").map_or(0, |names| names.len()),
     );
-    let only = by_name("In");
-    if let Some(only) = only {
-        let names: Vec<&str> = only.iter().filter_map(Value::as_str).collect();
-        words.push_str(&format!(
-            "; only namespace {}: the installation was not finished",
-            names.join(", ")
-        ));
-    }
-    let state = if only.is_some() {
-        State::Warning
-    } else {
-        State::Good
-    };
+    let state = finished(named(webhook, "In"), &mut words);
     Line::new(state, name, words)
 }
 
