@@ -87,8 +87,8 @@ fn docs() -> anyhow::Result<()> {
         .args([
             "test",
             "--quiet",
-            "--package",
-            "netdoctor-tests",
+            // With all of it selected nothing is built twice, with other features than the tests have.
+            "--workspace",
             "--test",
             "docs",
             "--test",
