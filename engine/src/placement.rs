@@ -361,17 +361,19 @@ pub fn node_autoscaler(cx: &Context<'_>) -> Option<String> {
         })
 }
 
-/// Pods that a controller asks for at least: its replicas, or the minimum of an autoscaler that targets it.
+/// Pods that a controller asks for at least: its replicas, or the minimum of an autoscaler that targets it. Autoscalers
+/// leave a workload alone that is scaled to zero.
 pub fn least_replicas(cx: &Context<'_>, controller: &Controller) -> i32 {
+    let wanted = controller.wanted_replicas().unwrap_or(1);
+    if wanted == 0 {
+        return 0;
+    }
     let minimum = cx
         .autoscalers_of(controller)
         .iter()
         .map(|autoscaler| autoscaler.spec.min_replicas.unwrap_or(1))
         .max();
-    controller
-        .wanted_replicas()
-        .unwrap_or(1)
-        .max(minimum.unwrap_or(0))
+    wanted.max(minimum.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -99,7 +99,37 @@ struct Annotation<'a> {
     code: &'a str,
     case: Option<&'a str>,
     reason: &'a str,
-    until: Option<Date>,
+    until: Until,
+}
+
+/// The end that an annotation states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    Never,
+    Day(Date),
+    /// It begins as an end does, and no day follows.
+    Unreadable,
+}
+
+impl Annotation<'_> {
+    fn last_day(&self) -> Option<Date> {
+        match self.until {
+            Until::Day(day) => Some(day),
+            Until::Never | Until::Unreadable => None,
+        }
+    }
+
+    /// Why it does not count.
+    fn problem(&self, now: Timestamp) -> Option<String> {
+        match self.until {
+            Until::Unreadable => {
+                Some("has no day of the calendar after `until` and is ignored".to_owned())
+            }
+            _ if self.reason.is_empty() => Some("gives no reason and is ignored".to_owned()),
+            Until::Day(day) if expired(Some(day), now) => Some(format!("expired on {day}")),
+            Until::Day(_) | Until::Never => None,
+        }
+    }
 }
 
 /// `netdoctor.io/allow-CODE[.CASE]: "[until DATE:] reason"`.
@@ -109,20 +139,39 @@ fn annotations(meta: &Meta) -> impl Iterator<Item = Annotation<'_>> {
         let (code, case) = name
             .split_once('.')
             .map_or((name, None), |(code, case)| (code, Some(case)));
-        let dated = value
-            .trim()
-            .strip_prefix("until ")
-            .and_then(|rest| rest.split_once(':'));
-        let dated =
-            dated.and_then(|(date, reason)| Some((date.trim().parse::<Date>().ok()?, reason)));
-        let (until, reason) = dated.map_or((None, value), |(date, reason)| (Some(date), reason));
+        let (until, reason) = until(value);
         Some(Annotation {
             code,
             case,
-            reason: reason.trim(),
+            reason: reason.trim_ascii(),
             until,
         })
     })
+}
+
+/// The end that a value states, and the rest. The policies of the API server read the same by regular expressions, which
+/// know the space characters of ASCII only.
+fn until(value: &str) -> (Until, &str) {
+    let dated = value.trim_ascii_start().strip_prefix("until");
+    let Some(dated) = dated.filter(|rest| rest.starts_with(|c: char| c.is_ascii_whitespace()))
+    else {
+        return (Until::Never, value);
+    };
+    let (date, reason) = dated.split_once(':').unwrap_or((dated, ""));
+    (
+        day(date.trim_ascii()).map_or(Until::Unreadable, Until::Day),
+        reason,
+    )
+}
+
+/// A day as `2027-03-31`, and in no other of the forms that dates have.
+fn day(text: &str) -> Option<Date> {
+    let is_written = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    let plain = text.len() == 10 && text.bytes().enumerate().all(is_written);
+    plain.then(|| text.parse().ok()).flatten()
 }
 
 /// What one pass over the findings learnt about the allows themselves.
@@ -314,18 +363,10 @@ impl Config {
                     ledger
                         .warnings
                         .insert(format!("{text} does not count here"));
-                } else if annotation.reason.is_empty() {
-                    ledger
-                        .warnings
-                        .insert(format!("{text} gives no reason and is ignored"));
-                } else if expired(annotation.until, context.now) {
-                    let until = annotation
-                        .until
-                        .map(|date| date.to_string())
-                        .unwrap_or_default();
-                    ledger.warnings.insert(format!("{text} expired on {until}"));
+                } else if let Some(problem) = annotation.problem(context.now) {
+                    ledger.warnings.insert(format!("{text} {problem}"));
                 } else {
-                    let until = annotation.until.map(|date| date.to_string().into());
+                    let until = annotation.last_day().map(|date| date.to_string().into());
                     return Some(("annotation", Some(annotation.reason.into()), until));
                 }
             }

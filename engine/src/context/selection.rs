@@ -151,6 +151,21 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// At admission, the running pods that carry every pair and for which the template of their workload stands, each
+    /// with that workload. [`Context::backends`] leaves them out.
+    pub fn stood_for(&self, namespace: &str, pairs: &Labels) -> Vec<(&'a Pod, &'a Controller)> {
+        if self.surface != Surface::Admit {
+            return Vec::new();
+        }
+        let groups = self.snapshot.index.groups_with(namespace, pairs);
+        let pods = groups
+            .flat_map(|group| &group.pods)
+            .filter_map(|at| self.snapshot.objects.pods.at(*at));
+        pods.filter(|pod| pod.alive() && !self.hidden(*pod))
+            .filter_map(|pod| Some((pod, self.top_owner(&pod.meta)?)))
+            .collect()
+    }
+
     /// Every label set that pods or templates carry, finished pods included, each with one workload that has it,
     /// templates first.
     pub fn carried<'s>(

@@ -1,11 +1,11 @@
 //! What is known about a workload or a namespace beside its own fields.
 
 use super::Context;
-use crate::model::{Text, Workload};
+use crate::model::{Labels, Text, Workload};
 
 impl<'a> Context<'a> {
-    /// A mesh injects a sidecar into these pods, which may add ports: labels and annotations of the pods, labels and
-    /// annotations of their namespace (Istio, Linkerd, Kuma, Consul, Dapr).
+    /// A mesh or an operator injects a sidecar into these pods, which may add ports: labels and annotations of the pods,
+    /// labels and annotations of their namespace (Istio, Linkerd, Kuma, Consul, Dapr, OpenTelemetry).
     pub fn mesh_injects(&self, workload: Workload<'_>) -> bool {
         let (labels, annotations) = (workload.pod_labels(), workload.pod_annotations());
         let pod = labels
@@ -16,7 +16,9 @@ impl<'a> Context<'a> {
             return false;
         }
         if pod == Some("true")
+            || labels.get("istio.io/rev").is_some()
             || matches!(linkerd, Some("enabled" | "ingress"))
+            || asks_for_telemetry(annotations)
             || annotations.get("consul.hashicorp.com/connect-inject") == Some("true")
             || annotations.get("dapr.io/enabled") == Some("true")
             || labels.get("kuma.io/sidecar-injection") == Some("enabled")
@@ -35,7 +37,11 @@ impl<'a> Context<'a> {
                 labels.get("istio-injection") == Some("enabled")
                     || labels.get("istio.io/rev").is_some()
                     || labels.get("kuma.io/sidecar-injection") == Some("enabled")
-                    || annotations.get("linkerd.io/inject") == Some("enabled")
+                    || matches!(
+                        annotations.get("linkerd.io/inject"),
+                        Some("enabled" | "ingress")
+                    )
+                    || asks_for_telemetry(annotations)
             })
     }
 
@@ -75,4 +81,11 @@ impl<'a> Context<'a> {
                 .iter()
                 .any(|system| &**system == namespace)
     }
+}
+
+/// The OpenTelemetry operator adds a collector, by the name of its resource or the only one of the namespace.
+fn asks_for_telemetry(annotations: &Labels) -> bool {
+    annotations
+        .get("sidecar.opentelemetry.io/inject")
+        .is_some_and(|value| !value.eq_ignore_ascii_case("false"))
 }

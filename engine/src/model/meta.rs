@@ -109,6 +109,7 @@ pub fn annotation_is_read(key: &str) -> bool {
         | "endpoints.kubernetes.io" => true,
         "consul.hashicorp.com" => name == "connect-inject",
         "dapr.io" => name == "enabled",
+        "sidecar.opentelemetry.io" => name == "inject",
         "kubernetes.io" => matches!(name, "ingress.class" | "config.mirror" | "tls-acme"),
         "control-plane.alpha.kubernetes.io" => name == "leader",
         "kubeadm.alpha.kubernetes.io" => name == "cri-socket",

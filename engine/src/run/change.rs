@@ -118,11 +118,27 @@ pub fn run_for(
 /// What a change brings.
 #[derive(Debug)]
 pub struct Judgement {
-    /// What the rules say that the change can break; `findings` holds only what was not there before.
+    /// What the rules say that the change can break; `findings` holds only what was not there before, and what became
+    /// worse in the incoming object.
     pub report: Report,
-    /// Fingerprints of findings with which the change made something better: the same rule said worse about the same
-    /// part of the same object before.
-    pub milder: BTreeSet<String>,
+    /// Findings that are new, with something like them there before.
+    pub milder: Milder,
+}
+
+/// Fingerprints of findings with which a change made nothing worse.
+#[derive(Debug, Default)]
+pub struct Milder {
+    /// The same rule said worse about the same part of the same object before.
+    pub better: BTreeSet<String>,
+    /// The part has another name: what the rule said about as many parts in the same place is gone.
+    pub renamed: BTreeSet<String>,
+}
+
+impl Milder {
+    /// Whether a finding is one of them.
+    pub fn contains(&self, fingerprint: &str) -> bool {
+        self.better.contains(fingerprint) || self.renamed.contains(fingerprint)
+    }
 }
 
 /// Judges a change for admission. `asked` leaves out rules about the incoming object; rules about objects that refer to
@@ -139,7 +155,7 @@ pub fn judge(
     let mut runner = Runner::new(&context, rules);
     let subjects = ask(&mut runner, &context, change, asked);
     let mut outcomes = runner.outcomes;
-    let mut milder = BTreeSet::new();
+    let mut milder = Milder::default();
     if !outcomes.findings.is_empty() {
         let before = Change {
             // A new object is hidden from the snapshot as well, should that be ahead of the request.
@@ -148,10 +164,17 @@ pub fn judge(
         };
         let context = Context::new(snapshot, config, now, Surface::Admit, before);
         let known = before_change(&context, rules, change.old, &subjects, &outcomes.findings);
+        milder.renamed = renamed(&known, &outcomes.findings);
+        // Others became worse through this change at most: they hear of it from the auditor.
+        let about_it = |finding: &Finding| {
+            let incoming = change.new.map(Any::reference);
+            incoming.is_some_and(|incoming| incoming.same_object(&finding.subject))
+        };
         outcomes.findings.retain(|finding| {
-            !known
-                .iter()
-                .any(|old| old.fingerprint == finding.fingerprint)
+            !known.iter().any(|old| {
+                old.fingerprint == finding.fingerprint
+                    && (at_least(old.actions, finding.actions) || !about_it(finding))
+            })
         });
         let was_worse = |finding: &&Finding| {
             known.iter().any(|old| {
@@ -161,7 +184,7 @@ pub fn judge(
                     && at_least(old.actions, finding.actions)
             })
         };
-        milder = outcomes
+        milder.better = outcomes
             .findings
             .iter()
             .filter(was_worse)
@@ -235,6 +258,40 @@ fn before_change<'a>(
         }
     }
     runner.outcomes.findings
+}
+
+/// Findings about parts that only have another name now. A fingerprint holds the name of a part, so what was wrong with
+/// it before looks new. Places are compared without the positions in lists, which change as easily.
+fn renamed(before: &[Finding], after: &[Finding]) -> BTreeSet<String> {
+    let only_in = |some: &'_ [Finding], others: &[Finding]| {
+        let others: BTreeSet<&str> = others.iter().map(|other| &*other.fingerprint).collect();
+        let some = some.iter();
+        some.filter(|finding| !others.contains(&*finding.fingerprint))
+            .map(|finding| (part(finding), finding.actions, finding.fingerprint.clone()))
+            .collect::<Vec<_>>()
+    };
+    let (gone, new) = (only_in(before, after), only_in(after, before));
+    let is_renamed = |(part, actions, _): &&(_, Option<Actions>, String)| {
+        let as_bad = gone
+            .iter()
+            .filter(|(other, was, _)| other == part && at_least(*was, *actions));
+        as_bad.count() >= new.iter().filter(|(other, ..)| other == part).count()
+    };
+    let found = new.iter().filter(is_renamed);
+    found
+        .map(|(_, _, fingerprint)| fingerprint.clone())
+        .collect()
+}
+
+/// What a rule is about, without names and positions: `SVC004`, the Service, `/spec/ports/*/targetPort`.
+fn part(finding: &Finding) -> (&'static str, String, String) {
+    let pointer = finding.labels.first().map_or("", |label| &*label.pointer);
+    let steps = pointer.split('/').map(|step| match step.parse::<u32>() {
+        Ok(_) => "*",
+        Err(_) => step,
+    });
+    let place = steps.collect::<Vec<_>>().join("/");
+    (finding.rule.code, finding.subject.to_string(), place)
 }
 
 fn at_least(one: Option<Actions>, other: Option<Actions>) -> bool {

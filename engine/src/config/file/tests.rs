@@ -92,8 +92,33 @@ fn annotations_need_a_reason_and_a_known_rule() {
         allowed.none("SVC004").0.suppressed[0].reason.as_deref(),
         Some("port comes with the next image")
     );
-    assert!(with("allow-SVC004", "").0.warnings[0].contains("no reason"));
+    for no_reason in ["", "until 2027-01-01", "until 2027-01-01: "] {
+        assert!(with("allow-SVC004", no_reason).0.warnings[0].contains("no reason"));
+    }
     assert!(with("allow-SVC004", "until 2025-01-01: old").0.warnings[0].contains("expired"));
     assert!(with("allow-SVC998", "typo").0.warnings[0].contains("no such rule"));
     with("allow-SVC004.other-case", "narrower").one("SVC004");
+    for no_day in [
+        "until 2020-02-31: later",
+        "until 2027-13-01: later",
+        "until 20270101: later",
+        "until 2027-1-1: later",
+        "until 2027-01-01T00: later",
+        "until the next image",
+        " until\t2027-01-32: later",
+    ] {
+        let ran = with("allow-SVC004", no_day);
+        ran.one("SVC004");
+        let said = "annotation allow-SVC004 on Service shop/web has no day of the calendar after `until` and is ignored";
+        assert_eq!(ran.0.warnings, [said], "{no_day:?}");
+    }
+    for counts in [
+        "until 2027-01-01: later",
+        " until \t2027-01-01 : later",
+        "until 2028-02-29: later",
+        "untilled land",
+        "known until 2020-02-31: later",
+    ] {
+        with("allow-SVC004", counts).none("SVC004");
+    }
 }

@@ -227,10 +227,10 @@ fn weigh(cx: &Context<'_>, policy: &NetworkPolicy, cut: &Cut<'_>, finding: &mut 
             Severity::Info
         });
         finding.note("nothing at all is admitted, which may be meant");
-        // A guess at what somebody means is no reason to refuse it.
-        if cx.surface == Surface::Admit {
-            finding.confidence(Confidence::Hint);
-        }
+    }
+    // A policy that only isolates comes first, and the one that admits DNS comes next: refusing the first is a guess.
+    if cx.surface == Surface::Admit && Direction::Egress.rules(policy).is_empty() {
+        finding.confidence(Confidence::Hint);
     }
     if let Some(age) = policy
         .meta

@@ -6,7 +6,7 @@ use crate::{
     finding::{Fix, FixClass},
     model::{AntiAffinityTerm, Controller, Kind, Object as _, Workload, Written},
     placement, ports,
-    rule::{Action, Actions, Check, Confidence, Rule, Severity},
+    rule::{Action, Actions, Check, Confidence, Rule, Severity, Surface},
     selector::{LabelSelector, Requirement},
 };
 use serde_json::{Value, json};
@@ -86,6 +86,13 @@ fn check<'a>(cx: &Context<'a>, workload: Workload<'a>, report: &mut Reporter) {
         finding.case("ports-declared").severity(Severity::Info);
         finding
             .note("the scheduler refuses a second Pod on a node, so a surplus Pod stays Pending");
+    }
+    if controller.wanted_replicas().unwrap_or(1) < 2 {
+        finding.note("only the minimum of a HorizontalPodAutoscaler asks for more than one Pod");
+        // Both objects may change in one apply: what the other one says is no reason to refuse this one.
+        if cx.surface == Surface::Admit {
+            finding.confidence(Confidence::Hint);
+        }
     }
     if !spec.affinity.anti_affinity.is_empty() {
         finding.at(

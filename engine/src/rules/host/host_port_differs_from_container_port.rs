@@ -103,13 +103,12 @@ fn report_port<'a>(
         return;
     }
     let title = format!("set `hostPort` to {actual}");
-    finding.fix(
-        Fix::patch(FixClass::Safe, title, workload.reference())
-            .test(&format!("{}/hostNetwork", workload.spec_pointer()), true)
-            .test(&format!("{}/containerPort", place.pointer), actual)
-            .replace(&format!("{}/hostPort", place.pointer), actual)
-            .mutating(),
-    );
+    let fix = Fix::patch(FixClass::Safe, title, workload.reference())
+        .test(&format!("{}/hostNetwork", workload.spec_pointer()), true)
+        .test(&format!("{}/containerPort", place.pointer), actual)
+        .replace(&format!("{}/hostPort", place.pointer), actual);
+    // What the API server accepts is not changed behind the user's back.
+    finding.fix(if place.init { fix } else { fix.mutating() });
 }
 
 /// Whether another port of the pod already stands for the number that the patch would write.
@@ -193,6 +192,7 @@ spec: {hostNetwork: true, dnsPolicy: Default, containers: [{name: a, image: a, p
             let ran = lint(&init);
             assert_eq!(ran.one("HST001").severity.as_str(), "warning");
             assert_eq!(check(&init).one("HST001").severity.as_str(), "warning");
+            assert!(!ran.one("HST001").fixes[0].mutating);
             fix_clears(&init, "HST001");
         }
     }

@@ -2,10 +2,17 @@
 
 use crate::{
     context::Context,
-    finding::Fix,
-    model::{Kind, ObjectRef, Service, ServicePort, Workload},
+    finding::{Finding, Fix},
+    model::{
+        Container, Controller, IntOrString, Kind, ObjectRef, Pod, Service, ServicePort, Workload,
+    },
+    rule::Confidence,
 };
 use serde_json::Value;
+
+/// Why a rule about ports has no opinion where [`Context::mesh_injects`].
+pub(super) const INJECTED: &str =
+    "a mesh or an operator injects containers into these pods and may add ports";
 
 /// The workloads behind a Service whose ports count. Jobs and Helm hooks often carry the labels of the application
 /// without serving anything: they count only where nothing else is selected. In files a document without images and
@@ -40,6 +47,67 @@ fn runs_once(workload: Workload<'_>) -> bool {
     matches!(workload.kind(), Kind::Job | Kind::CronJob)
         || owned_by_job
         || workload.meta().annotations.get("helm.sh/hook").is_some()
+}
+
+/// What Pods that run say about a port that no template declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Running {
+    /// None of them declares it either.
+    Silent,
+    /// One does, in a container of a template: the template has changed since, or something adds ports to it.
+    Differs,
+    /// One does, in a container that no template has: something injects it as Pods are created.
+    Injected,
+}
+
+/// Asks the Pods for which templates stand. Nobody sees in a template what a webhook adds to its Pods.
+pub(super) fn running(cx: &Context<'_>, service: &Service, port: &ServicePort) -> Running {
+    let target = port.target();
+    let declares = |container: &Container| {
+        let mut ports = container.ports.iter();
+        ports.any(|declared| {
+            declared.protocol == port.protocol
+                && match &target {
+                    IntOrString::Int(number) => declared.container_port == *number,
+                    IntOrString::Text(name) => declared.name.as_deref() == Some(&**name),
+                }
+        })
+    };
+    let mut said = Running::Silent;
+    for (pod, owner) in cx.stood_for(&service.meta.namespace, &service.selector) {
+        for (_, container) in pod.spec.serving_containers() {
+            if !declares(container) {
+                continue;
+            }
+            if !is_templated(cx, pod, owner, &container.name) {
+                return Running::Injected;
+            }
+            said = Running::Differs;
+        }
+    }
+    said
+}
+
+/// Whether the workload of a pod has a container of this name, or had it when it made the pod.
+fn is_templated(cx: &Context<'_>, pod: &Pod, owner: &Controller, name: &str) -> bool {
+    let made_by = pod.meta.controller();
+    let revision =
+        made_by.and_then(|owner| cx.controller(&pod.meta.namespace, &owner.kind, &owner.name));
+    revision.into_iter().chain([owner]).any(|controller| {
+        let mut containers = controller.template.spec.all_containers();
+        containers.any(|(_, container)| *container.name == *name)
+    })
+}
+
+/// Pods that run contradict the templates: what is said about a port is not certain enough to refuse anything.
+pub(super) fn doubt(finding: &mut Finding) {
+    let lower = match finding.confidence {
+        Confidence::Certain => Confidence::Likely,
+        Confidence::Likely | Confidence::Hint => Confidence::Hint,
+    };
+    finding.confidence(lower).note(
+        "Pods that run declare it: their workload has changed since, or something adds it to its Pods",
+    );
 }
 
 /// Groups backends by the object to fix; the variants of one object in several files form one group.

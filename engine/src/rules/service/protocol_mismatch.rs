@@ -1,9 +1,9 @@
 //! `service-protocol-mismatch`
 
-use super::backends;
+use super::backends::{self, Running};
 use crate::{
     context::{Context, Reporter},
-    finding::{Fix, FixClass},
+    finding::{Finding, Fix, FixClass},
     model::{IntOrString, Kind, Object as _, Protocol, Service, ServicePort, Workload},
     ports::{self, Resolved},
     rule::{Action, Actions, Check, Confidence, Evidence, Rule, Severity},
@@ -37,22 +37,22 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         return report.not_applicable();
     }
     if selected.iter().any(|backend| cx.mesh_injects(*backend)) {
-        return report.skip("a mesh injects containers into these pods and may add ports");
+        return report.skip(backends::INJECTED);
     }
     for (index, port) in service.ports.iter().enumerate() {
         if let Protocol::Other(_) = port.protocol {
             continue;
         }
-        if let Some((backend, number, declared)) = other_protocol(&selected, port) {
-            report_port(
-                cx,
-                service,
-                index,
-                port,
-                backend,
-                (number, declared),
-                report,
-            );
+        let Some((backend, number, declared)) = other_protocol(&selected, port) else {
+            continue;
+        };
+        let running = backends::running(cx, service, port);
+        if running != Running::Injected {
+            let declared = (number, declared);
+            let finding = report_port(cx, service, index, port, backend, declared, report);
+            if running == Running::Differs {
+                backends::doubt(finding);
+            }
         }
     }
 }
@@ -88,15 +88,15 @@ pub(super) fn other_protocol<'a>(
     })
 }
 
-fn report_port<'a>(
+fn report_port<'a, 'r>(
     cx: &Context<'a>,
     service: &Service,
     index: usize,
     port: &ServicePort,
     backend: Workload<'a>,
     (number, declared): (i32, &Protocol),
-    report: &mut Reporter,
-) {
+    report: &'r mut Reporter,
+) -> &'r mut Finding {
     let target = port.target();
     let place = cx.place_to_fix(backend);
     let finding = report.find(format!(
@@ -147,7 +147,7 @@ fn report_port<'a>(
                 ),
             ),
         );
-        return;
+        return finding;
     }
     let value = Value::from(declared.as_str());
     let fix = Fix::patch(
@@ -158,7 +158,7 @@ fn report_port<'a>(
     finding.fix(
         backends::still_there(fix, index, port)
             .add(&format!("/spec/ports/{index}/protocol"), value.clone()),
-    );
+    )
 }
 
 #[cfg(test)]

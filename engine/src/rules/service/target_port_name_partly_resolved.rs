@@ -34,7 +34,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         return report.not_applicable();
     }
     if selected.iter().any(|backend| cx.mesh_injects(*backend)) {
-        return report.skip("a mesh injects containers into these pods and may add ports");
+        return report.skip(backends::INJECTED);
     }
     let groups = backends::by_owner(cx, &selected);
     for (index, port) in service.ports.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! `target-port-name-unresolved`
 
-use super::backends;
+use super::backends::{self, Running};
 use crate::{
     context::{Context, Reporter},
-    finding::{Fix, FixClass},
+    finding::{Finding, Fix, FixClass},
     model::{IntOrString, Kind, Object as _, Service, ServicePort, Workload},
     near,
     ports::{self, Resolved},
@@ -38,7 +38,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         return report.not_applicable(); // `service-selector-matches-nothing` reports that
     }
     if selected.iter().any(|backend| cx.mesh_injects(*backend)) {
-        return report.skip("a mesh injects containers into these pods and may add ports");
+        return report.skip(backends::INJECTED);
     }
     for (index, port) in service.ports.iter().enumerate() {
         let Some(IntOrString::Text(wanted)) = port.target_port.as_ref() else {
@@ -52,20 +52,27 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         let unresolved = selected.iter().all(|backend| {
             ports::resolve_name(backend.spec(), wanted, &port.protocol) == Resolved::NoSuchName
         });
-        if unresolved {
-            report_port(cx, service, index, (port, wanted), &selected, report);
+        if !unresolved {
+            continue;
+        }
+        let running = backends::running(cx, service, port);
+        if running != Running::Injected {
+            let finding = report_port(cx, service, index, (port, wanted), &selected, report);
+            if running == Running::Differs {
+                backends::doubt(finding);
+            }
         }
     }
 }
 
-fn report_port<'a>(
+fn report_port<'a, 'r>(
     cx: &Context<'a>,
     service: &Service,
     index: usize,
     (port, wanted): (&ServicePort, &str),
     selected: &[Workload<'a>],
-    report: &mut Reporter,
-) {
+    report: &'r mut Reporter,
+) -> &'r mut Finding {
     let pointer = format!("/spec/ports/{index}/targetPort");
     let finding = report.find(format!(
         "{} targets `{wanted}`, and no selected Pod declares a port of that name",
@@ -118,7 +125,7 @@ fn report_port<'a>(
                 service.meta.namespace, service.meta.name
             )),
         );
-        return;
+        return finding;
     };
     let fix = Fix::patch(
         FixClass::Review,
@@ -128,7 +135,7 @@ fn report_port<'a>(
         },
         service.reference(),
     );
-    finding.fix(backends::still_there(fix, index, port).add(&pointer, target.clone()));
+    finding.fix(backends::still_there(fix, index, port).add(&pointer, target.clone()))
 }
 
 /// Custom workloads whose pods are their template.
@@ -218,18 +225,44 @@ spec:
 
     #[test]
     fn mesh_injection_may_add_the_port() {
-        lint(&BROKEN.replace(
-            "metadata: {labels: {app: web}}",
-            "metadata: {labels: {app: web, sidecar.istio.io/inject: 'true'}}",
-        ))
-        .none("SVC004")
-        .skipped("SVC004", "mesh");
-        lint(&BROKEN.replace(
-            "metadata: {labels: {app: web}}",
-            "metadata: {labels: {app: web}, annotations: {dapr.io/enabled: 'true'}}",
-        ))
-        .none("SVC004")
-        .skipped("SVC004", "mesh");
+        let with = |labels: &str, annotations: &str| {
+            lint(&BROKEN.replace(
+                "metadata: {labels: {app: web}}",
+                &format!(
+                    "metadata: {{labels: {{app: web{labels}}}, annotations: {{{annotations}}}}}"
+                ),
+            ))
+        };
+        for (labels, annotations) in [
+            (", sidecar.istio.io/inject: 'true'", ""),
+            (", istio.io/rev: stable", ""),
+            ("", "dapr.io/enabled: 'true'"),
+            ("", "sidecar.opentelemetry.io/inject: 'true'"),
+            ("", "sidecar.opentelemetry.io/inject: collector"),
+        ] {
+            with(labels, annotations)
+                .none("SVC004")
+                .skipped("SVC004", "mesh");
+        }
+        with(
+            ", sidecar.istio.io/inject: 'false', istio.io/rev: stable",
+            "",
+        )
+        .one("SVC004");
+        with("", "sidecar.opentelemetry.io/inject: 'false'").one("SVC004");
+        for (annotation, skipped) in [
+            ("linkerd.io/inject: enabled", true),
+            ("linkerd.io/inject: ingress", true),
+            ("linkerd.io/inject: disabled", false),
+            ("sidecar.opentelemetry.io/inject: 'true'", true),
+            ("sidecar.opentelemetry.io/inject: 'False'", false),
+        ] {
+            let namespace = format!(
+                "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, annotations: {{{annotation}}}}}\n"
+            );
+            let ran = lint(&(BROKEN.to_owned() + &namespace));
+            assert_eq!(ran.of("SVC004").is_empty(), skipped, "{annotation}");
+        }
     }
 
     #[test]

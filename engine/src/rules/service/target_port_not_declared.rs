@@ -1,9 +1,12 @@
 //! `target-port-not-declared`
 
-use super::{backends, protocol_mismatch::other_protocol};
+use super::{
+    backends::{self, Running},
+    protocol_mismatch::other_protocol,
+};
 use crate::{
     context::{Context, Reporter},
-    finding::{Fix, FixClass},
+    finding::{Finding, Fix, FixClass},
     model::{IntOrString, Kind, Object as _, Service, ServicePort, Workload},
     ports,
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
@@ -46,7 +49,7 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         return report.not_applicable();
     }
     if selected.iter().any(|backend| cx.mesh_injects(*backend)) {
-        return report.skip("a mesh injects containers into these pods and may add ports");
+        return report.skip(backends::INJECTED);
     }
     // A pod that declares nothing says nothing about where it listens.
     if selected
@@ -67,18 +70,24 @@ fn check<'a>(cx: &Context<'a>, service: &'a Service, report: &mut Reporter) {
         if selected.iter().any(listens) || other_protocol(&selected, port).is_some() {
             continue;
         }
-        report_port(cx, service, index, (port, target), &selected, report);
+        let running = backends::running(cx, service, port);
+        if running != Running::Injected {
+            let finding = report_port(cx, service, index, (port, target), &selected, report);
+            if running == Running::Differs {
+                backends::doubt(finding);
+            }
+        }
     }
 }
 
-fn report_port<'a>(
+fn report_port<'a, 'r>(
     cx: &Context<'a>,
     service: &'a Service,
     index: usize,
     (port, target): (&ServicePort, i32),
     selected: &[Workload<'a>],
-    report: &mut Reporter,
-) {
+    report: &'r mut Reporter,
+) -> &'r mut Finding {
     let signs = signs::collect(cx, service, index, target, selected);
     let place = cx.place_to_fix(selected[0]);
     let finding = report.find(format!(
@@ -135,7 +144,7 @@ fn report_port<'a>(
         finding.note("a ConfigMap of the Pods is not here, and may name the port");
     }
     finding.looked_through(Kind::Pod, &service.meta.namespace);
-    finding.fix(fix(service, index, port, &signs));
+    finding.fix(fix(service, index, port, &signs))
 }
 
 /// A `ConfigMap` that the workload uses and that could not be read, or is not part of the input.

@@ -1,5 +1,6 @@
 //! One change at a time.
 
+mod before;
 mod properties;
 mod slots;
 mod triggers;

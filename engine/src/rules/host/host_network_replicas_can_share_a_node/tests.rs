@@ -130,7 +130,19 @@ fn one_pod_cannot_meet_itself() {
         )
     };
     lint(&minimum(1)).none("HST002");
-    lint(&minimum(2)).one("HST002");
+    let ran = lint(&minimum(2));
+    let finding = ran.one("HST002");
+    assert_eq!(finding.confidence.as_str(), "likely");
+    assert!(
+        finding
+            .notes
+            .iter()
+            .any(|note| note.contains("only the minimum"))
+    );
+    // An autoscaler leaves alone what is scaled to zero.
+    let asleep =
+        |pods: u8| minimum(pods).replace("spec:\n  selector", "spec:\n  replicas: 0\n  selector");
+    lint(&asleep(3)).none("HST002");
 }
 
 #[test]

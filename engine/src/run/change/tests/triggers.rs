@@ -12,7 +12,7 @@ use crate::{
     testkit::{clock, read},
 };
 
-const WEB: &str = "
+pub(super) const WEB: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -32,7 +32,7 @@ fn decoded(yaml: &str) -> Option<Any> {
     decode::from_value(document.value, Origin::Live).ok()
 }
 
-fn judge_with(
+pub(super) fn judge_with(
     cluster: &[&str],
     (old, new): (&str, &str),
     asked: &dyn Fn(&Rule) -> bool,
@@ -58,7 +58,7 @@ fn brings(rest: &[&str], old: &str, new: &str) -> Vec<String> {
         .collect()
 }
 
-fn service(name: &str, spec: &str) -> String {
+pub(super) fn service(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{{spec}}}\n"
     )
