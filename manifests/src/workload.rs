@@ -107,7 +107,7 @@ fn container(options: &Options, part: Part) -> Value {
         "livenessProbe": probe("/livez", 10),
         "readinessProbe": probe("/readyz", 5),
         "resources": {
-            "limits": {"memory": "256Mi"},
+            "limits": {"memory": "512Mi"},
             "requests": {"cpu": "100m", "memory": "96Mi"},
         },
         "securityContext": {
