@@ -53,6 +53,17 @@ pub struct Image {
     name: String,
     entries: BTreeMap<String, Entry>,
     start: Start,
+    packing: Packing,
+}
+
+/// How the files of an image are kept in its archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Packing {
+    /// As they are: nodes on the same machine need longer to unpack than to copy.
+    #[default]
+    None,
+    /// Small, for whoever pulls it.
+    Gzip,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +101,7 @@ pub struct Saved {
     pub name: String,
     /// The digest of its manifest, by which registries and nodes know it: `sha256:` and 64 digits.
     pub digest: String,
-    /// Bytes of layer, configuration and manifest together.
+    /// Bytes of layer, configuration and manifest together, as a registry keeps them.
     pub size: u64,
 }
 
@@ -101,6 +112,7 @@ impl Image {
             name: name.into(),
             entries: BTreeMap::new(),
             start: Start::default(),
+            packing: Packing::None,
         }
     }
 
@@ -188,6 +200,13 @@ impl Image {
     #[must_use]
     pub fn user(mut self, id: u32) -> Self {
         self.start.user = format!("{id}:{id}");
+        self
+    }
+
+    /// Packs the files, as images are that travel.
+    #[must_use]
+    pub fn packed(mut self) -> Self {
+        self.packing = Packing::Gzip;
         self
     }
 

@@ -82,6 +82,7 @@ pub(super) fn images_can_be_loaded(lab: &Lab) {
         .busybox()
         .unwrap()
         .text("/greeting", "good day\n")
+        .packed()
         .entrypoint(&["/bin/cat", "/greeting"]);
     Image::save(&[image], &archive).unwrap();
     lab.load(&archive).unwrap();

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{Image, Saved};
 
-/// Bytes that the image may have.
+/// Bytes that the image may have, as a registry keeps it and a node pulls it.
 pub const LARGEST: u64 = 40_000_000;
 
 /// The profile of cargo that is shipped.
@@ -77,7 +77,8 @@ pub fn build(profile: &str, archive: Option<&Path>) -> Result<Product> {
         // Without it the C library asks DNS before it looks into /etc/hosts.
         .text("/etc/nsswitch.conf", "hosts: files dns\n")
         .entrypoint(&[&format!("/{}", webhook.name)])
-        .user(USER);
+        .user(USER)
+        .packed();
     let image = labelled(image, &workspace);
     let saved = Image::save(&[image], &archive)?;
     let [image] = &saved[..] else {
@@ -132,6 +133,9 @@ fn flags() -> Result<OsString> {
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
     let home = home.context("neither CARGO_HOME nor HOME is set")?;
     let mut flags = OsString::from("-Ctarget-feature=+crt-static");
+    if packs_relocations() {
+        flags.push("\u{1f}-Clink-arg=-Wl,-z,pack-relative-relocs");
+    }
     for (folder, stands_for) in [(home, "/cargo"), (crate::repository(), "/netdoctor")] {
         flags.push("\u{1f}--remap-path-prefix=");
         flags.push(folder);
@@ -139,6 +143,21 @@ fn flags() -> Result<OsString> {
         flags.push(stands_for);
     }
     Ok(flags)
+}
+
+/// Whether the C library can start a program whose relocations are written the short way, which saves 1.4 MB in each of
+/// ours: glibc 2.36 can.
+fn packs_relocations() -> bool {
+    let version = Command::new("getconf").arg("GNU_LIBC_VERSION").output();
+    version.is_ok_and(|output| is_new_enough(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// `glibc 2.36`
+fn is_new_enough(version: &str) -> bool {
+    let number = version.trim().strip_prefix("glibc 2.");
+    number
+        .and_then(|minor| minor.split('.').next()?.parse::<u32>().ok())
+        .is_some_and(|minor| minor >= 36)
 }
 
 /// What cargo says it built, one message per line.
@@ -254,12 +273,14 @@ mod tests {
         let flags = flags().unwrap().into_string().unwrap();
         let flags: Vec<&str> = flags.split('\u{1f}').collect();
         assert_eq!(flags[0], "-Ctarget-feature=+crt-static");
-        assert_eq!(
-            flags[2],
-            format!(
-                "--remap-path-prefix={}=/netdoctor",
-                crate::repository().display()
-            )
-        );
+        let here = crate::repository();
+        let here = format!("--remap-path-prefix={}=/netdoctor", here.display());
+        assert_eq!(flags.last(), Some(&&*here));
+    }
+
+    #[test]
+    fn an_old_c_library_gets_what_it_understands() {
+        assert!(is_new_enough("glibc 2.36\n") && is_new_enough("glibc 2.41.1"));
+        assert!(!is_new_enough("glibc 2.35\n") && !is_new_enough("musl 1.2"));
     }
 }

@@ -143,6 +143,31 @@ fn an_archive_is_an_image_layout_of_the_oci() {
 }
 
 #[test]
+fn a_packed_layer_is_the_same_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("images.tar");
+    Image::save(&[sample(folder.path()).packed()], &file).unwrap();
+    let archive = unpacked(&fs::read(file).unwrap());
+    let index = json(&archive, "index.json");
+    let manifest: Value = serde_json::from_slice(blob(&archive, &index["manifests"][0])).unwrap();
+    let layer = &manifest["layers"][0];
+    assert_eq!(
+        layer["mediaType"],
+        "application/vnd.oci.image.layer.v1.tar+gzip"
+    );
+    let mut files = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(blob(&archive, layer));
+    reader.read_to_end(&mut files).unwrap();
+    assert!(unpacked(&files).contains_key("usr/bin/program"));
+    // The configuration states the digest of what comes out of it.
+    let config: Value = serde_json::from_slice(blob(&archive, &manifest["config"])).unwrap();
+    assert_eq!(
+        config["rootfs"]["diff_ids"][0],
+        format!("sha256:{}", save::sha256(&files))
+    );
+}
+
+#[test]
 fn digests_are_sha_256() {
     // The example of FIPS 180-2.
     assert_eq!(
