@@ -242,15 +242,15 @@ fn warnings(ruling: &Ruling, denied: &[&Said]) -> Vec<String> {
         .iter()
         .filter(|said| said.outcome == Outcome::Warn);
     let mut texts: Vec<String> = Vec::new();
-    let mut fixes: Vec<(usize, String)> = Vec::new();
+    let mut open: Vec<(usize, &Said)> = Vec::new();
     for (index, said) in denied.iter().copied().chain(warned).enumerate() {
         let lines = lines_of(said).unwrap_or_default();
-        let sentence = text::sentence(said, only(&lines));
+        let line = only(&lines);
+        let sentence = text::sentence(said, line);
         let is_message = index == 0 && !denied.is_empty();
-        let shown = |line: &&String| !text::holds(&sentence, line);
-        let apart = lines.iter().filter(shown);
-        let after = texts.len() + usize::from(!is_message);
-        fixes.extend(apart.filter_map(|line| Some((after, text::fix(&said.finding, line)?))));
+        if !line.is_some_and(|line| text::holds(&sentence, line)) {
+            open.push((texts.len() + usize::from(!is_message), said));
+        }
         if !is_message {
             texts.push(sentence);
         }
@@ -263,11 +263,21 @@ fn warnings(ruling: &Ruling, denied: &[&Said]) -> Vec<String> {
         .collect();
     // What was found comes first; the lines that fix it fill what is left.
     let room = MOST.saturating_sub(texts.len() + unjudged.len());
-    fixes.truncate(room);
-    for (after, fix) in fixes.into_iter().rev() {
-        texts.insert(after, fix);
+    for (after, fixes) in fixes(&open, room).into_iter().rev() {
+        texts.splice(after..after, fixes);
     }
     limited(texts, unjudged)
+}
+
+/// The lines that fix findings, with the places where they belong, as far as there is room.
+fn fixes(open: &[(usize, &Said)], mut room: usize) -> Vec<(usize, Vec<String>)> {
+    let of = |(after, said): &(usize, &Said)| {
+        let patch = line::patch(&said.finding, &said.finding.subject)?;
+        let lines = text::fixes(&said.finding, patch, room);
+        room -= lines.len();
+        Some((*after, lines))
+    };
+    open.iter().filter_map(of).collect()
 }
 
 /// At most so many, those that must not be lost among them.

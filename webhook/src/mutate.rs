@@ -50,7 +50,8 @@ pub(crate) fn repair(review: &Review<'_>, world: &World<'_>) -> (Ruling, Patch) 
         return (Ruling::let_through(FailOpen::UnknownKind), Patch::default());
     };
     let named = Named::read(raw);
-    if never::by_state(&named) || named.controller.is_some() || !template_changes(review, raw) {
+    let untouchable = never::by_state(review.kind, &named) || named.controller.is_some();
+    if untouchable || !template_changes(review, raw) {
         return nothing();
     }
     let Some(new) = decoded(review, raw) else {
@@ -179,9 +180,13 @@ fn operations(
     (!operations.is_empty()).then_some(operations)
 }
 
-/// Whether the manifest says something about a field itself, as far as `kubectl apply` left a note of it. The object does
-/// not tell: the API server has filled in defaults before webhooks are asked.
+/// Whether a manifest says something about a field itself, as far as `kubectl apply` or server-side apply left a note of
+/// it. The object does not tell: the API server has filled in defaults before webhooks are asked.
 fn declares(object: &Value, pointer: &str) -> bool {
+    in_last_applied(object, pointer) || is_applied(object, pointer)
+}
+
+fn in_last_applied(object: &Value, pointer: &str) -> bool {
     let applied = object["metadata"]["annotations"][LAST_APPLIED].as_str();
     applied
         .and_then(|text| serde_json::from_str::<Value>(text).ok())
@@ -190,6 +195,18 @@ fn declares(object: &Value, pointer: &str) -> bool {
                 .pointer(pointer)
                 .is_some_and(|value| !value.is_null())
         })
+}
+
+/// Whether somebody owns the field through server-side apply. Who writes otherwise owns the defaults as well.
+fn is_applied(object: &Value, pointer: &str) -> bool {
+    // Items of lists are noted by key, not by index: no repair adds a field inside one.
+    let noted = pointer.replace('/', "/f:");
+    let entries = object["metadata"]["managedFields"].as_array();
+    let mut applied = entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry["operation"] == "Apply");
+    applied.any(|entry| entry["fieldsV1"].pointer(&noted).is_some())
 }
 
 /// `HST004: set dnsPolicy: ClusterFirstWithHostNet on Deployment shop/web, as namespace shop asks for`.

@@ -10,8 +10,8 @@
 //!   - {code: HST002, object: deployment/edge, namespace: edge, reason: "one node pool", expires: 2027-03-31}
 //! annotations: honoured       # or ignored: netdoctor.io/allow-CODE on an object does not count
 //! gracePeriod: 60s            # how long the other half of an edit may take
-//! deletions: ignored          # or warned
-//! scale: ignored              # or warned: more replicas than nodes, on the scale subresource
+//! deletions: warned           # or ignored; deletions are only sent where the component `deletions` is installed
+//! scale: warned               # or ignored: more replicas than nodes, on the scale subresource (component `scale`)
 //! ```
 
 mod file;
@@ -57,9 +57,9 @@ pub struct Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Asked {
     /// It is silent.
-    #[default]
     Ignored,
-    /// It warns.
+    /// It warns. Nobody asks unless the component that sends such requests was installed, which is the wish.
+    #[default]
     Warned,
 }
 

@@ -75,7 +75,8 @@ pub(crate) fn judge(review: &Review<'_>, world: &World<'_>) -> Ruling {
         return Ruling::let_through(FailOpen::UnknownKind);
     };
     let named = Named::read(object);
-    if never::by_state(&named) || old.is_some_and(|old| Named::read(old).mirror) {
+    let mirrored = |old: &RawValue| never::is_mirror(review.kind, &Named::read(old));
+    if never::by_state(review.kind, &named) || old.is_some_and(mirrored) {
         return Ruling::default();
     }
     of_objects(review, world, (old, new), named.controller)

@@ -34,9 +34,22 @@ pub(crate) fn namespace<'a>(review: &Review<'_>, world: &World<'a>) -> Option<&'
     store.named("", &review.namespace).first()
 }
 
+/// Whether the labels of the request's namespace are known, with which it chooses its profile or opts out. Objects outside
+/// namespaces have none to ask.
+pub(crate) fn knows_namespace(review: &Review<'_>, world: &World<'_>) -> bool {
+    review.namespace.is_empty()
+        || world.synced.trouble(Kind::Namespace).is_none() && namespace(review, world).is_some()
+}
+
 /// Whether an object may not be held up: finalizers must be removable, and mirrors only show what a kubelet runs.
-pub(crate) fn by_state(object: &Named) -> bool {
-    object.deleting || object.mirror
+pub(crate) fn by_state(kind: Option<Kind>, object: &Named) -> bool {
+    object.deleting || is_mirror(kind, object)
+}
+
+/// Whether it is a mirror of what a kubelet runs. The annotation says so of Pods alone: on other objects anybody could
+/// write it to be left alone.
+pub(crate) fn is_mirror(kind: Option<Kind>, object: &Named) -> bool {
+    kind == Some(Kind::Pod) && object.mirror
 }
 
 /// Whether an update changes nothing that a rule could read: bookkeeping, or what controllers report. Labels of pods and

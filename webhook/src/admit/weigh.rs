@@ -3,6 +3,7 @@
 use super::{
     Deferred, Operation, Outcome, World,
     judge::{Asking, Said},
+    never,
     object::seconds_between,
 };
 use crate::policy::{Profile, can_deny};
@@ -15,6 +16,8 @@ use netdoctor_engine::{
 /// A denial of what an apply is about to make whole would never end: tools try a whole set before they write any of it.
 const IN_THE_SAME_APPLY: &str = "would be denied unless the referent changes in the same apply";
 const SETTLING: &str = "would be denied if the referent had not just changed";
+/// A namespace says by label how strict the webhook is there: one that cannot be asked may have said "not at all".
+const UNKNOWN_NAMESPACE: &str = "not denied while the labels of its namespace are not known";
 const OTHER_HALF: &str = "looked at again once the referent had time to follow";
 
 /// Weighs a finding; `None` where the configuration silences it.
@@ -31,6 +34,9 @@ pub(crate) fn weigh(
         Action::Audit => (Outcome::Audit, None),
         Action::Warn => (Outcome::Warn, None),
         Action::Deny if milder || !may_deny(asking, profile, &finding) => (Outcome::Warn, None),
+        Action::Deny if !never::knows_namespace(asking.review, world) => {
+            (Outcome::Warn, Some(UNKNOWN_NAMESPACE))
+        }
         Action::Deny => match two_objects(asking, world, profile, &finding) {
             Some(but) => (Outcome::Warn, Some(but)),
             None => (Outcome::Deny, None),

@@ -17,13 +17,58 @@ pub(super) fn patch<'f>(finding: &'f Finding, object: &ObjectRef) -> Option<&'f 
 
 /// The lines of a patch. `None` for a patch that is no addition or replacement, or that would hold something unprintable.
 pub(super) fn of(patch: &Patch) -> Option<Vec<String>> {
+    let edits = edits(patch)?;
+    let lines: Vec<String> = edits.iter().map(|(path, edit)| line(path, edit)).collect();
+    (!lines.is_empty() && lines.iter().all(|line| is_printable(line))).then_some(lines)
+}
+
+/// The same, none longer than `longest`: a value that is too long is given field by field.
+pub(super) fn within(patch: &Patch, longest: usize) -> Option<Vec<String>> {
+    let mut lines = Vec::new();
+    for (path, edit) in edits(patch)? {
+        split(path, edit, longest, &mut lines)?;
+    }
+    (!lines.is_empty() && lines.iter().all(|line| is_printable(line))).then_some(lines)
+}
+
+fn is_printable(line: &str) -> bool {
+    line.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Puts the lines of an edit behind others. Only what is new can be taken apart: written over something, its fields one by
+/// one would leave the others of that in place.
+fn split(path: Vec<String>, edit: Edit, longest: usize, lines: &mut Vec<String>) -> Option<()> {
+    let text = line(&path, &edit);
+    if text.len() <= longest {
+        lines.push(text);
+        return Some(());
+    }
+    let fields: Vec<(String, Value)> = match edit {
+        Edit::Add(_) if path.last().is_some_and(|last| last == "-") => return None,
+        Edit::Add(Value::Object(fields)) => fields.into_iter().collect(),
+        Edit::Add(Value::Array(items)) => {
+            let items = items.into_iter().enumerate();
+            items.map(|(at, item)| (at.to_string(), item)).collect()
+        }
+        Edit::Add(_) | Edit::Replace(_) | Edit::Remove => return None,
+    };
+    for (key, value) in fields {
+        let mut inner = path.clone();
+        inner.push(key);
+        split(inner, Edit::Add(value), longest, lines)?;
+    }
+    Some(())
+}
+
+/// What a patch changes, and where.
+fn edits(patch: &Patch) -> Option<Vec<(Vec<String>, Edit)>> {
     let mut edits: Vec<(Vec<String>, Edit)> = Vec::new();
     for operation in &patch.0 {
         let (place, edit) = match operation {
             PatchOperation::Test(_) => continue,
-            PatchOperation::Add(add) => (add.path.as_str(), Edit::Put(add.value.clone())),
+            PatchOperation::Add(add) => (add.path.as_str(), Edit::Add(add.value.clone())),
             PatchOperation::Replace(replace) => {
-                (replace.path.as_str(), Edit::Put(replace.value.clone()))
+                (replace.path.as_str(), Edit::Replace(replace.value.clone()))
             }
             PatchOperation::Remove(remove) => (remove.path.as_str(), Edit::Remove),
             PatchOperation::Move(_) | PatchOperation::Copy(_) => return None,
@@ -38,22 +83,25 @@ pub(super) fn of(patch: &Patch) -> Option<Vec<String>> {
         }
         // What is put into a value that was put a moment ago is part of it.
         let inside = edits.iter_mut().rev().find_map(|(outer, edit)| match edit {
-            Edit::Put(value) if place.starts_with(outer) => Some((outer.len(), value)),
+            Edit::Add(value) | Edit::Replace(value) if place.starts_with(outer) => {
+                Some((outer.len(), value))
+            }
             _ => None,
         });
         match (inside, edit) {
-            (Some((depth, value)), Edit::Put(inner)) => put(value, &place[depth..], inner)?,
+            (Some((depth, value)), Edit::Add(inner) | Edit::Replace(inner)) => {
+                put(value, &place[depth..], inner)?;
+            }
             (Some(_), Edit::Remove) => return None,
             (None, edit) => edits.push((place, edit)),
         }
     }
-    let lines: Vec<String> = edits.iter().map(|(path, edit)| line(path, edit)).collect();
-    let printable = |line: &String| line.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    (!lines.is_empty() && lines.iter().all(printable)).then_some(lines)
+    Some(edits)
 }
 
 enum Edit {
-    Put(Value),
+    Add(Value),
+    Replace(Value),
     Remove,
 }
 
@@ -79,11 +127,17 @@ fn line(path: &[String], edit: &Edit) -> String {
     };
     match edit {
         Edit::Remove => format!("in {place}: remove {last}"),
-        Edit::Put(value) if last == "-" => format!("in {place}: add - {}", flow(value)),
-        Edit::Put(value) if last.bytes().all(|byte| byte.is_ascii_digit()) => {
+        Edit::Add(value) | Edit::Replace(value) if last == "-" => {
+            format!("in {place}: add - {}", flow(value))
+        }
+        Edit::Add(value) | Edit::Replace(value)
+            if last.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
             format!("in {place}: item {last}: {}", flow(value))
         }
-        Edit::Put(value) => format!("in {place}: {}: {}", plain(last), flow(value)),
+        Edit::Add(value) | Edit::Replace(value) => {
+            format!("in {place}: {}: {}", plain(last), flow(value))
+        }
     }
 }
 
@@ -204,6 +258,37 @@ mod tests {
             lines(json!([{"op": "move", "from": "/a", "path": "/b"}])),
             None
         );
+    }
+
+    #[test]
+    fn what_is_too_long_is_given_field_by_field() {
+        let patch = |value: Value| -> Patch {
+            serde_json::from_value(json!([
+                {"op": "add", "path": "/spec/affinity", "value": {}},
+                {"op": "add", "path": "/spec/affinity/terms", "value": value},
+            ]))
+            .unwrap()
+        };
+        let two = patch(json!([{"key": "a".repeat(30), "labels": {"b": "c".repeat(30)}}]));
+        assert_eq!(within(&two, 200), of(&two), "there is room");
+        assert_eq!(
+            within(&two, 70).unwrap(),
+            [
+                format!("in spec.affinity.terms[0]: key: {}", "a".repeat(30)),
+                format!(
+                    "in spec.affinity.terms[0]: labels: {{b: {}}}",
+                    "c".repeat(30)
+                ),
+            ]
+        );
+        // A word cannot be taken apart, nor what is put in the place of something else, nor an item at the end of a list.
+        assert_eq!(within(&two, 50), None);
+        for (op, path) in [("replace", "/spec/affinity"), ("add", "/spec/terms/-")] {
+            let value = json!([{"op": op, "path": path, "value": {"a": "x".repeat(40), "b": "x".repeat(40)}}]);
+            let patch: Patch = serde_json::from_value(value).unwrap();
+            assert_eq!(within(&patch, 80), None, "{op} {path}");
+            assert_eq!(within(&patch, 200), of(&patch));
+        }
     }
 
     #[test]

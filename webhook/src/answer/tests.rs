@@ -56,6 +56,84 @@ fn the_line_that_fixes_it_can_be_pasted() {
     );
 }
 
+/// Writes what the lines of a finding say into the object.
+fn pasted(warnings: &[String], code: &str, object: &mut Value) -> usize {
+    let prefix = format!("{code} fix: in ");
+    let lines: Vec<&str> = warnings
+        .iter()
+        .filter_map(|text| text.strip_prefix(&prefix))
+        .collect();
+    for line in &lines {
+        let (place, field) = line.split_once(": ").unwrap();
+        let mut at = &mut *object;
+        for token in place.replace('[', ".[").split('.') {
+            at = match token.strip_prefix('[') {
+                None => &mut at[token],
+                Some(index) => {
+                    let index: usize = index.trim_end_matches(']').parse().unwrap();
+                    if at.is_null() {
+                        *at = json!([]);
+                    }
+                    let items = at.as_array_mut().unwrap();
+                    items.resize(items.len().max(index + 1), json!({}));
+                    &mut items[index]
+                }
+            };
+        }
+        let field: serde_json::Map<String, Value> = serde_saphyr::from_str(field).unwrap();
+        for (key, value) in field {
+            at[&key] = value;
+        }
+    }
+    lines.len()
+}
+
+/// Labels as charts set them are longer than a warning: the lines become more, and remain the whole fix.
+#[test]
+fn a_fix_is_whole_or_it_is_not_there() {
+    let labelled = |labels: &str| host_network().replace("{app: web}", &format!("{{{labels}}}"));
+    let chart = "app.kubernetes.io/name: ingress-nginx, app.kubernetes.io/instance: ingress-nginx";
+    let cluster = Cluster::of(&[]).guarded();
+    for (labels, lines) in [
+        ("app: web".to_owned(), 2),
+        (chart.to_owned(), 3),
+        (
+            format!("{chart}, app.kubernetes.io/component: controller"),
+            5,
+        ),
+    ] {
+        let mut object = crate::admit::tests::kit::parsed(&labelled(&labels));
+        let ask = |object: &Value| {
+            cluster.ask(&Request::new(
+                crate::admit::Operation::Create,
+                None,
+                Some(object.clone()),
+            ))
+        };
+        let answer = ask(&object);
+        answer.denies("HST002");
+        let count = pasted(&answer.warnings(), "HST002", &mut object);
+        assert_eq!(count, lines, "{:#?}", answer.warnings());
+        ask(&object).silent();
+    }
+    // What cannot be said in lines of this length, or not in the warnings that are left, is said by the command.
+    let command = "HST002 fix: kubectl netdoctor lint --with-cluster -f FILE shows the patch";
+    let endless = labelled(&format!("{}/{}: x", "a.".repeat(60) + "b", "c".repeat(63)));
+    let crowded = labelled(&format!("{chart}, app.kubernetes.io/component: controller")).replace(
+        "image: web",
+        "image: web, readinessProbe: {httpGet: {port: a}}, livenessProbe: {httpGet: {port: b}}, startupProbe: {httpGet: {port: c}}, \
+         lifecycle: {postStart: {httpGet: {port: d}}, preStop: {httpGet: {port: e}}}",
+    );
+    for object in [endless, crowded] {
+        let warnings = cluster.create(&object).warnings();
+        assert!(warnings.iter().any(|text| text == command), "{warnings:#?}");
+        let half = warnings
+            .iter()
+            .any(|text| text.starts_with("HST002 fix: in "));
+        assert!(!half, "{warnings:#?}");
+    }
+}
+
 #[test]
 fn what_is_pasted_is_what_the_fix_does() {
     let warned = Cluster::of(&[DEPLOYMENT]).create(&wrong_port());

@@ -1,6 +1,8 @@
 //! Sentences for people who see one line of ASCII: the words of `lint` and `explain`, without their marks.
 
+use super::line;
 use crate::admit::judge::Said;
+use json_patch::Patch;
 use netdoctor_engine::finding::Finding;
 
 /// Longest warning and denial, in bytes.
@@ -33,10 +35,17 @@ pub(super) fn holds(sentence: &str, line: &str) -> bool {
     sentence.contains(line)
 }
 
-/// The line that fixes a finding, by itself.
-pub(super) fn fix(finding: &Finding, line: &str) -> Option<String> {
-    let text = format!("{} fix: {line}", finding.rule.code);
-    (text.len() <= LONGEST).then_some(text)
+/// The lines that fix a finding, by themselves: all of them, for half a fix is none. Where they do not fit, how to see them.
+pub(super) fn fixes(finding: &Finding, patch: &Patch, room: usize) -> Vec<String> {
+    let prefix = format!("{} fix: ", finding.rule.code);
+    let lines = line::within(patch, LONGEST - prefix.len()).filter(|lines| lines.len() <= room);
+    match lines {
+        Some(lines) => lines.iter().map(|line| format!("{prefix}{line}")).collect(),
+        None if room == 0 => Vec::new(),
+        None => vec![format!(
+            "{prefix}kubectl netdoctor lint --with-cluster -f FILE shows the patch"
+        )],
+    }
 }
 
 /// Printable ASCII on one line; backticks are marks of other surfaces.

@@ -103,6 +103,21 @@ fn a_host_port_that_would_be_refused_is_repaired() {
     assert_eq!(repaired(&asking, &two), json!([]));
 }
 
+/// The API server does not look at init containers, so nothing would be refused.
+#[test]
+fn host_ports_of_init_containers_are_left_alone() {
+    let asking = Cluster::of(&[ENABLED]);
+    for restart in ["", "restartPolicy: Always, "] {
+        let yaml = wrong_host_port()
+            .replace("containerPort: 8080, hostPort: 80", "containerPort: 8080")
+            .replace(
+                "containers: [",
+                &format!("initContainers: [{{name: i, {restart}image: i, ports: [{{containerPort: 9090, hostPort: 90}}]}}], containers: ["),
+            );
+        assert_eq!(repaired(&asking, &yaml), json!([]));
+    }
+}
+
 #[test]
 fn what_the_user_decided_is_left_alone() {
     let asking = Cluster::of(&[ENABLED]);
@@ -131,6 +146,30 @@ fn what_the_user_decided_is_left_alone() {
     for odd in [json!("x"), json!([]), json!(null)] {
         assert_eq!(applied(odd).as_array().unwrap().len(), 1);
     }
+    // Server-side apply leaves its note elsewhere, and who writes otherwise is noted with the defaults.
+    let mut owned = |operation: &str, fields: Value| {
+        object["metadata"]["managedFields"] = json!([
+            {"manager": "other", "operation": "Apply"},
+            {"manager": "m", "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": fields},
+        ]);
+        let request = Request::new(crate::admit::Operation::Create, None, Some(object.clone()));
+        patch_of(&asking.mutate(&request))
+    };
+    let of = |field: &str| json!({"f:spec": {"f:template": {"f:spec": {field: {}}}}});
+    assert_eq!(owned("Apply", of("f:dnsPolicy")), json!([]));
+    assert_eq!(
+        owned("Update", of("f:dnsPolicy")).as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(
+        owned("Apply", of("f:hostNetwork"))
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let elsewhere = json!({"f:spec": {"f:dnsPolicy": {}}, "f:dnsPolicy": {}});
+    assert_eq!(owned("Apply", elsewhere).as_array().unwrap().len(), 1);
     // Anti-affinity is suggested, never injected: three replicas, and only their DNS is touched.
     assert_eq!(repaired(&asking, &open_dns()).as_array().unwrap().len(), 1);
     let allowed = open_dns().replace(

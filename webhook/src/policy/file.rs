@@ -5,8 +5,8 @@ use crate::duration;
 use jiff::SignedDuration;
 use netdoctor_engine::{
     config::{
-        Allow, AllowEntry, AllowedIn, Annotations, ConfigError, error_at, parse_beside, read_allow,
-        read_globs, syntax_error,
+        Allow, AllowEntry, AllowedIn, Annotations, Config, ConfigError, error_at, parse_beside,
+        read_allow, read_globs, syntax_error,
     },
     rule::{Action, Evidence, Rule, Surface},
     rules,
@@ -61,6 +61,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, ConfigError> {
         serde_saphyr::from_str(text).map_err(|error| syntax_error(&error))?
     };
     let raw = raw.unwrap_or_default();
+    policy.warnings.extend(endless(&policy.config));
     if let Some(text) = &raw.profile {
         policy.profile = one_of(
             text,
@@ -96,6 +97,30 @@ pub(super) fn parse(text: &str) -> Result<Policy, ConfigError> {
             .extend(exemption(entry, &mut policy.warnings)?);
     }
     Ok(policy)
+}
+
+/// What is allowed for ever although it would be refused. `lint` reads the same file, where that is nobody's business, so
+/// it is no error.
+fn endless(config: &Config) -> impl Iterator<Item = String> {
+    let refused = |allow: &&Allow| rules::find(&allow.code).is_some_and(may_be_refused);
+    let endless = config.allow.iter().filter(|allow| allow.until.is_none());
+    endless.filter(refused).map(|allow| {
+        format!(
+            "{} never ends: an exemption needs `until`",
+            allow.describe()
+        )
+    })
+}
+
+/// Whether a profile refuses findings of the rule.
+fn may_be_refused(rule: &Rule) -> bool {
+    let of_cases = rule.admit_cases.iter().map(|(_, actions)| *actions);
+    let denies = |action| action == Action::Deny;
+    rule.admit.is_some_and(denies)
+        || rule.strict.is_some_and(denies)
+        || of_cases
+            .into_iter()
+            .any(|actions| actions.guarded.max(actions.strict) == Action::Deny)
 }
 
 fn one_of<T>(

@@ -11,6 +11,11 @@ fn everything_has_a_default() {
         let policy = Policy::parse(text).unwrap();
         assert_eq!(policy.profile, Profile::Advisory, "{text:?}");
         assert_eq!(policy.grace, SignedDuration::from_secs(60));
+        assert_eq!(
+            (policy.deletions, policy.scale),
+            (Asked::Warned, Asked::Warned),
+            "who sends them wants to hear"
+        );
         assert!(policy.warnings.is_empty() && policy.overrides.is_empty());
     }
 }
@@ -28,8 +33,8 @@ exemptions:
   - {code: HST002, object: deployment/edge, namespace: edge, reason: 'one node pool', expires: 2027-03-31}
 annotations: ignored
 gracePeriod: 2m
-deletions: warned
-scale: warned
+deletions: ignored
+scale: ignored
 facts: {clusterDomain: example.test}
 exclude: {namespaces: [sandbox-*]}
 ";
@@ -43,7 +48,7 @@ exclude: {namespaces: [sandbox-*]}
     assert_eq!(policy.grace, SignedDuration::from_secs(120));
     assert_eq!(
         (policy.deletions, policy.scale),
-        (Asked::Warned, Asked::Warned)
+        (Asked::Ignored, Asked::Ignored)
     );
     assert_eq!(policy.config.exclude_namespaces.len(), 1);
     assert_eq!(policy.facts.cluster_domain.as_deref(), Some("example.test"));
@@ -138,6 +143,30 @@ fn an_exemption_that_has_expired_is_a_problem() {
         problems,
         ["exemption from HST002 in the configuration (line 1) expired on 2026-01-01"]
     );
+}
+
+#[test]
+fn an_allow_without_an_end_is_a_problem_where_it_exempts_from_a_refusal() {
+    let problems = |entry: &str| {
+        let policy = Policy::parse(&format!("allow: [{entry}]")).unwrap();
+        assert_eq!(policy.config.allow.len(), 1, "it counts all the same");
+        policy.problems("2026-01-01T00:00:00Z".parse().unwrap())
+    };
+    assert_eq!(
+        problems("{code: hst002, reason: x}"),
+        ["allow hst002 in the configuration (line 1) never ends: an exemption needs `until`"]
+    );
+    // In `strict` only, and by a case only.
+    assert_eq!(problems("{code: SVC006, reason: x}").len(), 1);
+    assert_eq!(problems("{code: SVC019, reason: x}").len(), 1);
+    for fine in [
+        "{code: HST002, reason: x, until: 2027-01-01}",
+        // Never refused, or not asked at admission at all.
+        "{code: ING001, reason: x}",
+        "{code: SVC003, reason: x}",
+    ] {
+        assert_eq!(problems(fine), [""; 0], "{fine}");
+    }
 }
 
 #[test]

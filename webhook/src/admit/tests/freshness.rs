@@ -33,8 +33,10 @@ fn a_cache_that_is_not_ready_judges_nothing_that_needs_it() {
 #[test]
 fn what_one_object_shows_by_itself_needs_no_cache() {
     let mut cluster = Cluster::of(&[]).guarded();
-    for freshness in cluster.synced.0.values_mut() {
-        *freshness = Freshness::Never;
+    for (kind, freshness) in &mut cluster.synced.0 {
+        if *kind != Kind::Namespace {
+            *freshness = Freshness::Never;
+        }
     }
     let answer = cluster.create(&host_network());
     answer.denies("HST002");
@@ -45,6 +47,44 @@ fn what_one_object_shows_by_itself_needs_no_cache() {
     assert!(
         last.starts_with("not checked by netdoctor for ") && !last.contains("HST002"),
         "{last}"
+    );
+}
+
+/// Its label says how strict to be, and wins: a namespace that nobody could read may have said "not at all".
+#[test]
+fn an_unknown_namespace_is_refused_nothing() {
+    let lenient = "apiVersion: v1\nkind: Namespace\nmetadata: {name: legacy, labels: {netdoctor.io/profile: advisory}}\n";
+    let probe = host_network().replace("namespace: shop", "namespace: legacy");
+    let warned = |cluster: &Cluster, why: &str| {
+        let answer = cluster.create(&probe);
+        answer.warns(&["HST002"]);
+        let told = "not denied while the labels of its namespace are not known";
+        let said = answer.warnings()[0].contains(told);
+        assert!(said, "{why}: {:?}", answer.warnings());
+        assert_eq!(answer.annotation("mode"), "guarded", "{why}");
+    };
+    // It was created a moment ago, in the same apply, and its watch has not told yet.
+    warned(&Cluster::of(&[]).guarded(), "not seen yet");
+    for freshness in [Freshness::Never, Freshness::Stale] {
+        let known = Cluster::of(&[&lenient.replace("advisory", "guarded")]).guarded();
+        let cluster = known.fresh(Kind::Namespace, freshness);
+        warned(&cluster, "what is cached may be over");
+    }
+    let forbidden = Cluster::adjusted(&[], |builder| forbid(builder, Kind::Namespace)).guarded();
+    warned(&forbidden, "a missing right");
+    // Where it is known it decides, in either direction.
+    let answer = Cluster::of(&[lenient]).guarded().create(&probe);
+    answer.warns(&["HST002"]);
+    assert_eq!(answer.annotation("mode"), "advisory");
+    Cluster::of(&[&lenient.replace("advisory", "guarded")])
+        .create(&probe)
+        .denies("HST002");
+    // What would not be refused anyway needs no excuse.
+    let mild = Cluster::of(&[]).create(&probe);
+    assert!(
+        !mild.warnings()[0].contains("not known"),
+        "{:?}",
+        mild.warnings()
     );
 }
 

@@ -33,6 +33,17 @@ metadata: {name: web, namespace: shop}
 spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
 ";
 
+/// The namespaces of the examples, which say nothing about themselves.
+const NAMESPACES: &str = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: other}
+";
+
 /// Nodes enough for every example.
 pub(crate) const NODES: &str = "
 apiVersion: v1
@@ -86,6 +97,10 @@ impl Cluster {
     }
 
     pub(crate) fn adjusted(objects: &[&str], adjust: impl FnOnce(&mut Builder)) -> Self {
+        let mut objects = objects.to_vec();
+        if !objects.iter().any(|text| text.contains("kind: Namespace")) {
+            objects.push(NAMESPACES);
+        }
         let (snapshot, _) = read(&objects.join("\n---\n"), Source::Cluster, adjust);
         Self {
             snapshot,

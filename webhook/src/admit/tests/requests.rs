@@ -164,7 +164,18 @@ fn owned_objects_are_recorded_and_never_refused() {
 #[test]
 fn mirror_pods_are_skipped() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop, annotations: {kubernetes.io/config.mirror: x}}\nspec: {containers: [{name: c, image: c, readinessProbe: {httpGet: {port: http}}}]}\n";
-    Cluster::of(&[]).strict().create(pod).silent();
+    let strict = Cluster::of(&[]).strict();
+    strict.create(pod).silent();
+    // A kubelet mirrors Pods and nothing else: on other objects the annotation is somebody's wish to be left alone.
+    let annotated = "namespace: shop, annotations: {kubernetes.io/config.mirror: x}}";
+    let deployment = host_network().replace("namespace: shop}", annotated);
+    strict.create(&deployment).denies("HST002");
+    strict
+        .update(
+            &deployment.replace("replicas: 3", "replicas: 1"),
+            &deployment,
+        )
+        .denies("HST002");
 }
 
 #[test]
@@ -226,7 +237,7 @@ fn a_name_that_is_still_to_be_made() {
 fn other_operations_and_subresources_are_let_through() {
     let strict = Cluster::of(&[]).strict();
     let create = Request::create(&host_network());
-    for operation in ["CONNECT", "DELETE", "PATCH", ""] {
+    for operation in ["CONNECT", "PATCH", ""] {
         strict
             .ask(&create.clone().with("operation", operation))
             .silent();
@@ -248,7 +259,7 @@ fn other_operations_and_subresources_are_let_through() {
 }
 
 #[test]
-fn scaling_is_judged_where_somebody_asks_for_it() {
+fn scaling_is_judged_unless_somebody_wants_silence() {
     let node = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {conditions: [{type: Ready, status: 'True'}]}\n";
     let web = DEPLOYMENT.replace("containerPort: 8080", "containerPort: 8080, hostPort: 80");
     let scale = |replicas: i32| {
@@ -260,9 +271,9 @@ fn scaling_is_judged_where_somebody_asks_for_it() {
                 json!({"group": "apps", "version": "v1", "resource": "deployments"}),
             )
     };
-    let silent = Cluster::of(&[node, &web]).strict();
+    let silent = Cluster::of(&[node, &web]).policy("profile: strict\nscale: ignored");
     silent.ask(&scale(3)).silent();
-    let asked = Cluster::of(&[node, &web]).policy("profile: strict\nscale: warned");
+    let asked = Cluster::of(&[node, &web]).strict();
     asked.ask(&scale(3)).warns(&["HST010"]);
     asked.ask(&scale(1)).silent();
     asked.ask(&scale(3).with("name", "other")).silent();

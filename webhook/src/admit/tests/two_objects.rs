@@ -82,6 +82,35 @@ fn updates_of_one_of_two_objects_only_warn() {
         .denies("HST002");
 }
 
+/// What only an autoscaler asks for may change in the same apply.
+#[test]
+fn the_minimum_of_an_autoscaler_refuses_nothing() {
+    let scaler = |least: u8| {
+        format!(
+            "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: web, namespace: shop}}\nspec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}, minReplicas: {least}, maxReplicas: 9}}\n"
+        )
+    };
+    let host =
+        |replicas: u8| host_network().replace("replicas: 3", &format!("replicas: {replicas}"));
+    for cluster in [
+        Cluster::of(&[DEPLOYMENT, &scaler(2)]).guarded(),
+        Cluster::of(&[DEPLOYMENT, &scaler(2)]).strict(),
+    ] {
+        for dry in [false, true] {
+            let request = Request::update(DEPLOYMENT, &host(1)).with("dryRun", dry);
+            cluster.ask(&request).warns(&["HST002"]);
+        }
+        // Replicas of its own are its own.
+        cluster.update(DEPLOYMENT, &host(2)).denies("HST002");
+        // An autoscaler leaves alone what is scaled to zero.
+        cluster.update(DEPLOYMENT, &host(0)).silent();
+    }
+    Cluster::of(&[DEPLOYMENT, &scaler(1)])
+        .guarded()
+        .update(DEPLOYMENT, &host(1))
+        .silent();
+}
+
 #[test]
 fn dry_runs_are_never_refused_for_what_may_change_in_the_same_apply() {
     for cluster in [
@@ -119,11 +148,10 @@ fn what_is_missing_warns_and_is_looked_at_again() {
     let other_port = ingress.replace("number: 80", "number: 81");
     there.create(&other_port).denies("ING002");
     // Removing the Service is seen from the other side.
-    let removed = there.ask(&Request::delete(SERVICE));
-    removed.silent();
-    let told = Cluster::of(&[class, DEPLOYMENT, SERVICE, ingress])
-        .policy("profile: strict\ndeletions: warned");
-    let answer = told.ask(&Request::delete(SERVICE));
+    let used = || Cluster::of(&[class, DEPLOYMENT, SERVICE, ingress]);
+    let ignoring = used().policy("profile: strict\ndeletions: ignored");
+    ignoring.ask(&Request::delete(SERVICE)).silent();
+    let answer = used().strict().ask(&Request::delete(SERVICE));
     answer.warns(&["ING001"]);
     assert_eq!(answer.decision.kind, Some(Kind::Service));
 }
