@@ -23,6 +23,8 @@ pub(super) async fn until<T>(
         match look().await {
             Ok(Some(found)) => return Ok(Some(found)),
             Ok(None) => {}
+            // A right that is missing does not come by waiting.
+            Err(error @ ApiError::Forbidden { .. }) => return Err(error),
             // The server may be busy with what was just written; it is asked again while there is time.
             Err(error) if !error.ends_the_run() && started.elapsed() < limit => {}
             Err(error) => return Err(error),
