@@ -46,10 +46,14 @@ pub enum Component {
     Monitoring,
     /// Only those who may can opt a namespace out.
     LabelGuard,
+    /// Deletions are sent to the webhook, which warns of what they break.
+    Deletions,
+    /// The scale subresource is sent to the webhook, which warns of more replicas than nodes.
+    Scale,
 }
 
 /// All pieces.
-pub const ALL: [Component; 14] = [
+pub const ALL: [Component; 16] = [
     Component::Guarded,
     Component::Strict,
     Component::Mutate,
@@ -64,6 +68,8 @@ pub const ALL: [Component; 14] = [
     Component::NoPriorityQuota,
     Component::Monitoring,
     Component::LabelGuard,
+    Component::Deletions,
+    Component::Scale,
 ];
 
 /// What a piece changes.
@@ -103,6 +109,8 @@ impl Component {
             Self::NoPriorityQuota => "no-priority-quota",
             Self::Monitoring => "monitoring",
             Self::LabelGuard => "label-guard",
+            Self::Deletions => "deletions",
+            Self::Scale => "scale",
         }
     }
 
@@ -139,6 +147,8 @@ impl Component {
             Self::LabelGuard => {
                 "Lets only those opt namespaces out who may `exempt` namespaces.netdoctor.io."
             }
+            Self::Deletions => "Warns of what a deletion breaks, and never refuses one.",
+            Self::Scale => "Warns of more replicas than nodes can take when somebody scales.",
         }
     }
 
@@ -182,6 +192,15 @@ impl Component {
             },
             Self::Monitoring => monitoring::edits(options),
             Self::LabelGuard => label_guard::edits(),
+            Self::Deletions => deletions(options),
+            Self::Scale => Edits::patch(
+                "ValidatingWebhookConfiguration",
+                names::VALIDATING,
+                vec![add(
+                    &["webhooks", "0", "rules", "-"],
+                    configuration::scale_rule(),
+                )],
+            ),
         }
     }
 }
@@ -233,6 +252,23 @@ impl Edits {
             }
         }
     }
+}
+
+/// Every rule of the base is asked about deletions too. Scaling adds its rule at the end, which has none.
+fn deletions(options: &Options) -> Edits {
+    let count = configuration::validating_rules(options).len();
+    let operation = |index: usize| {
+        let index = index.to_string();
+        add(
+            &["webhooks", "0", "rules", &index, "operations", "-"],
+            "DELETE",
+        )
+    };
+    Edits::patch(
+        "ValidatingWebhookConfiguration",
+        names::VALIDATING,
+        (0..count).map(operation).collect(),
+    )
 }
 
 fn profile(name: &str) -> Edits {

@@ -38,12 +38,12 @@ const NOT_BEING_DELETED: &str =
 
 /// A denial would loop the controller; the workload above was judged, and the auditor looks at the rest.
 fn not_owned() -> String {
-    format!(
-        "!(request.kind.kind in {}) || object == null || !has(object.metadata) || !has(object.metadata.ownerReferences)\n\
-         || !object.metadata.ownerReferences.exists(owner, has(owner.controller) && owner.controller == true)",
-        list(&OWNED)
-    )
+    format!("!(request.kind.kind in {}) || {NOBODYS}", list(&OWNED))
 }
+
+/// No controller manages the object.
+pub(crate) const NOBODYS: &str = "object == null || !has(object.metadata) || !has(object.metadata.ownerReferences)\n\
+     || !object.metadata.ownerReferences.exists(owner, has(owner.controller) && owner.controller == true)";
 
 /// Kinds that controllers make.
 const OWNED: [Kind; 4] = [

@@ -15,8 +15,6 @@ const MUTATE_SECONDS: u32 = 1;
 ///
 /// `caBundle` is absent: the replica that holds the Lease owns that field.
 pub(crate) fn validating(options: &Options) -> Value {
-    let mut rules = rules(scope::matched());
-    rules.extend(custom_rules(options));
     let webhook = json!({
         "name": names::VALIDATING_WEBHOOK,
         "admissionReviewVersions": ["v1"],
@@ -25,7 +23,7 @@ pub(crate) fn validating(options: &Options) -> Value {
         "matchConditions": conditions::all(),
         "matchPolicy": "Equivalent",
         "namespaceSelector": {"matchExpressions": namespaces(options)},
-        "rules": rules,
+        "rules": validating_rules(options),
         "sideEffects": "None",
         "timeoutSeconds": VALIDATE_SECONDS,
     });
@@ -38,6 +36,13 @@ pub(crate) fn validating(options: &Options) -> Value {
         ),
         json!({"webhooks": [webhook]}),
     )
+}
+
+/// What the validating webhook is asked about.
+pub(crate) fn validating_rules(options: &Options) -> Vec<Value> {
+    let mut rules = rules(scope::matched());
+    rules.extend(custom_rules(options));
+    rules
 }
 
 /// The mutating configuration: never fails a request, and only namespaces that ask for it.
@@ -94,7 +99,7 @@ pub(crate) fn namespaces(options: &Options) -> Vec<Value> {
 }
 
 /// The label that the API server itself puts on every namespace.
-const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+pub(crate) const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
 
 /// Webhook rules, one per group and version, and apart where objects live outside namespaces. Other versions of the same
 /// group reach the webhook converted (`matchPolicy: Equivalent`).
@@ -124,6 +129,16 @@ fn rule(group: &str, version: &str, resources: &[&str], clustered: bool) -> Valu
         "resources": resources,
         "scope": if clustered { "Cluster" } else { "Namespaced" },
     })
+}
+
+/// Scaling of the kinds whose number of replicas a rule compares with the nodes.
+pub(crate) fn scale_rule() -> Value {
+    let scaled =
+        [Kind::Deployment, Kind::StatefulSet].map(|kind| format!("{}/scale", kind.plural()));
+    let resources: Vec<&str> = scaled.iter().map(String::as_str).collect();
+    let mut rule = rule(Kind::Deployment.group(), "v1", &resources, false);
+    rule["operations"] = json!(["UPDATE"]);
+    rule
 }
 
 fn custom_rules(options: &Options) -> impl Iterator<Item = Value> {

@@ -55,6 +55,16 @@ pub const NEXT_CERTIFICATE_KEY: &str = "next.crt";
 /// Namespaces that the control plane lives in: never matched (webhook.md 4.3).
 pub const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
+/// Namespaces that dataplanes are installed in by their own instructions. Rules about host networking are silent where a
+/// dataplane runs; a policy cannot look for it, and goes by these names.
+pub const DATAPLANE_NAMESPACES: [&str; 5] = [
+    "calico-system",
+    "cilium",
+    "kube-flannel",
+    "openshift-ovn-kubernetes",
+    "openshift-sdn",
+];
+
 /// Port of the Service that the API server calls.
 pub const SERVICE_PORT: u16 = 443;
 /// Plain port with `/livez` and `/readyz`.

@@ -177,6 +177,9 @@ pub enum OptionsError {
         "failurePolicy Fail needs at least 2 replicas: with one, a restart refuses every change"
     )]
     FailNeedsReplicas,
+    /// What only ever warns would stand still while nobody answers.
+    #[error("failurePolicy Fail would refuse what {0} only warns of while no replica answers")]
+    FailOfWarnings(&'static str),
     /// Nobody would answer.
     #[error("a webhook needs at least 1 replica")]
     NoReplica,
@@ -215,8 +218,14 @@ impl Options {
         }
         let components = self.components();
         let one = components.contains(&Component::SingleReplica);
-        if components.contains(&Component::FailClosed) && one {
-            return Err(OptionsError::FailNeedsReplicas);
+        if components.contains(&Component::FailClosed) {
+            if one {
+                return Err(OptionsError::FailNeedsReplicas);
+            }
+            let warning = [Component::Deletions, Component::Scale];
+            if let Some(part) = warning.iter().find(|part| components.contains(part)) {
+                return Err(OptionsError::FailOfWarnings(part.as_str()));
+            }
         }
         if names::SYSTEM_NAMESPACES.contains(&self.namespace.as_str()) {
             return Err(OptionsError::SystemNamespace(self.namespace.clone()));

@@ -5,6 +5,9 @@
 //!  rule.actions(case), profile ---------+--> Bindings                    what happens then, by label of the namespace
 //! ```
 //!
+//! What is refused has a second policy for objects that a controller manages, which only warns: the controller would try
+//! for ever.
+//!
 //! Every expression yields what it found as a list per container: `{'key': .., 'text': ..}`, with the key of the rule's
 //! fingerprint. An update is judged by the keys that the old object did not have, so that nobody is refused for what was
 //! wrong before. No parameters are used: the policies also work as manifests of the API server (KEP-5793).
@@ -44,6 +47,20 @@ pub struct Expressed {
     /// What is left out of the rule, for the documentation.
     pub leaves_out: &'static str,
 }
+
+/// Whose objects a policy is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// Everybody's: nothing is refused anyway.
+    Any,
+    /// Those that no controller manages.
+    Nobody,
+    /// Those that a controller manages.
+    Controller,
+}
+
+/// Rules that are silent where a dataplane runs.
+const SILENT_BESIDE_DATAPLANES: [&str; 3] = ["HST002", "HST004", "HST009"];
 
 /// What an expression calls the object, before and after the change.
 pub(crate) struct Names {
@@ -88,8 +105,10 @@ pub(crate) fn objects(options: &Options) -> Vec<Value> {
         let Some(rule) = rules::find(one.code) else {
             continue;
         };
-        objects.push(one.policy(rule, options));
-        objects.extend(one.bindings(rule, options));
+        for owner in one.owners(rule) {
+            objects.push(one.policy(rule, *owner, options));
+            objects.extend(one.bindings(rule, *owner, options));
+        }
     }
     objects
 }
@@ -101,6 +120,30 @@ impl Expressed {
         match self.case {
             Some(case) => format!("netdoctor-{code}-{case}"),
             None => format!("netdoctor-{code}"),
+        }
+    }
+
+    /// The policy that judges an object, by whether a controller manages it.
+    pub fn name_for(&self, rule: &Rule, managed: bool) -> String {
+        match self.owners(rule) {
+            [Owner::Any] => self.name(),
+            _ if managed => self.name_of(Owner::Controller),
+            _ => self.name_of(Owner::Nobody),
+        }
+    }
+
+    fn name_of(&self, owner: Owner) -> String {
+        match owner {
+            Owner::Any | Owner::Nobody => self.name(),
+            Owner::Controller => format!("{}-owned", self.name()),
+        }
+    }
+
+    fn owners(&self, rule: &Rule) -> &'static [Owner] {
+        if self.actions(rule).contains(&Action::Deny) {
+            &[Owner::Nobody, Owner::Controller]
+        } else {
+            &[Owner::Any]
         }
     }
 
@@ -117,9 +160,30 @@ impl Expressed {
         [guarded.min(Action::Warn), guarded, strict]
     }
 
-    fn policy(&self, rule: &Rule, options: &Options) -> Value {
+    fn policy(&self, rule: &Rule, owner: Owner, options: &Options) -> Value {
+        // A policy does nothing until it is bound: a beginning in one namespace is said in the bindings.
+        let everywhere = Options {
+            only_namespace: None,
+            ..options.clone()
+        };
         let mut conditions = conditions::all();
+        let nobodys = conditions::NOBODYS;
+        match owner {
+            Owner::Any => {}
+            Owner::Nobody => {
+                conditions.push(json!({"name": "not-managed", "expression": nobodys}));
+            }
+            Owner::Controller => {
+                let managed = format!("!{}", cel::in_parentheses(nobodys));
+                conditions.push(json!({"name": "managed", "expression": managed}));
+            }
+        }
         conditions.push(cel::not_allowed(rule, self.case));
+        let mut namespaces = configuration::namespaces(&everywhere);
+        if SILENT_BESIDE_DATAPLANES.contains(&self.code) {
+            let (key, values) = (configuration::NAMESPACE_NAME, names::DATAPLANE_NAMESPACES);
+            namespaces.push(json!({"key": key, "operator": "NotIn", "values": values}));
+        }
         let validation = json!({
             "expression": "variables.fresh.all(container, size(container) == 0)",
             "message": format!("{}: {}", self.code, rule.summary),
@@ -127,13 +191,18 @@ impl Expressed {
             "reason": "Forbidden",
         });
         with(
-            cluster(API, "ValidatingAdmissionPolicy", &self.name(), Part::Policy),
+            cluster(
+                API,
+                "ValidatingAdmissionPolicy",
+                &self.name_of(owner),
+                Part::Policy,
+            ),
             json!({"spec": {
                 "failurePolicy": "Ignore",
                 "matchConditions": conditions,
                 "matchConstraints": {
                     "matchPolicy": "Equivalent",
-                    "namespaceSelector": {"matchExpressions": configuration::namespaces(options)},
+                    "namespaceSelector": {"matchExpressions": namespaces},
                     "resourceRules": configuration::rules(self.kinds.iter().copied()),
                 },
                 "validations": [validation],
@@ -180,8 +249,12 @@ impl Expressed {
     }
 
     /// One binding per action. A namespace without the label has the profile of the installation.
-    fn bindings(&self, rule: &Rule, options: &Options) -> Vec<Value> {
-        let actions = self.actions(rule);
+    fn bindings(&self, rule: &Rule, owner: Owner, options: &Options) -> Vec<Value> {
+        let most = match owner {
+            Owner::Any | Owner::Nobody => Action::Deny,
+            Owner::Controller => Action::Warn,
+        };
+        let actions = self.actions(rule).map(|action| action.min(most));
         let of = |action: Action| {
             let profiles = PROFILES.iter().zip(actions);
             let profiles = profiles.filter(move |(_, other)| *other == action);
@@ -193,12 +266,18 @@ impl Expressed {
             .into_iter()
             .map(|action| (action, of(action)))
             .filter(|(_, profiles)| !profiles.is_empty())
-            .map(|(action, profiles)| self.binding(action, &profiles, options))
+            .map(|(action, profiles)| self.binding(owner, action, &profiles, options))
             .collect()
     }
 
-    fn binding(&self, action: Action, profiles: &[Profile], options: &Options) -> Value {
-        let policy = self.name();
+    fn binding(
+        &self,
+        owner: Owner,
+        action: Action,
+        profiles: &[Profile],
+        options: &Options,
+    ) -> Value {
+        let policy = self.name_of(owner);
         let name = format!("{policy}-{}", action.as_str());
         let validation_actions = match action {
             Action::Audit => json!(["Audit"]),
@@ -206,6 +285,7 @@ impl Expressed {
             Action::Deny => json!(["Deny"]),
         };
         let mut spec = json!({"policyName": policy, "validationActions": validation_actions});
+        let mut expressions = Vec::new();
         if profiles.len() < PROFILES.len() {
             let (operator, listed): (&str, Vec<Profile>) = if profiles.contains(&options.profile) {
                 let others = PROFILES.into_iter();
@@ -219,9 +299,16 @@ impl Expressed {
                 ("In", profiles.to_vec())
             };
             let values: Vec<&str> = listed.into_iter().map(Profile::as_str).collect();
-            spec["matchResources"] = json!({"namespaceSelector": {"matchExpressions": [
-                {"key": names::PROFILE_LABEL, "operator": operator, "values": values},
-            ]}});
+            expressions
+                .push(json!({"key": names::PROFILE_LABEL, "operator": operator, "values": values}));
+        }
+        if let Some(only) = &options.only_namespace {
+            let key = configuration::NAMESPACE_NAME;
+            expressions.push(json!({"key": key, "operator": "In", "values": [only]}));
+        }
+        if !expressions.is_empty() {
+            spec["matchResources"] =
+                json!({"namespaceSelector": {"matchExpressions": expressions}});
         }
         with(
             cluster(API, "ValidatingAdmissionPolicyBinding", &name, Part::Policy),

@@ -20,13 +20,17 @@ mod corpus;
 mod examples;
 #[path = "webhook_policies/generate.rs"]
 mod generate;
+#[path = "webhook_policies/words.rs"]
+mod words;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use compare::{Judge, Lab};
 use netdoctor_engine::rule::Evidence;
 use netdoctor_engine::rules::RULES;
 use netdoctor_manifests::{Component, Mode, Options, Profile, render, yaml};
+use netdoctor_tests::cmd::Output;
 use netdoctor_tests::{ApiServer, Spec};
 use serde_json::{Value, json};
 
@@ -54,6 +58,34 @@ fn pages_of_rules_give_the_same_verdict() {
     // HST001 fails in a way that the API server refuses by itself.
     assert!(fails >= 9, "only {fails} failing examples were found");
     judge.finish("objects of pages", 20);
+}
+
+/// Somebody's operator is warned and never stopped, and where a dataplane runs nothing is said about host networking.
+#[test]
+fn managed_objects_and_dataplanes_give_the_same_verdict() {
+    let Some(lab) = Lab::open() else { return };
+    let mut judge = Judge::new(&lab);
+    let mut random = generate::Random::new(20_260_303);
+    let mut spoke = BTreeSet::new();
+    for number in 0..150 {
+        let object = generate::object(&mut random, number);
+        spoke.extend(
+            judge
+                .create(&compare::managed(&object))
+                .into_iter()
+                .flatten(),
+        );
+        let beside = judge.create_in(compare::DATAPLANE, &object);
+        let about_nodes = ["hst002", "hst004", "hst009"].map(|code| format!("netdoctor-{code}"));
+        let silent = |policy: &String| !about_nodes.iter().any(|code| policy.starts_with(code));
+        assert!(beside.iter().flatten().all(silent), "{beside:?}");
+    }
+    for policy in ["hst002-ports-not-declared", "hst005", "prb001"] {
+        let name = format!("netdoctor-{policy}-owned");
+        assert!(spoke.contains(&name), "{name}: {spoke:?}");
+        assert!(!spoke.contains(&format!("netdoctor-{policy}")), "{spoke:?}");
+    }
+    judge.finish("managed objects and objects beside a dataplane", 200);
 }
 
 #[test]
@@ -172,6 +204,15 @@ fn profiles_labels_and_annotations_decide() {
         ("", false),
         ("  ", false),
         ("until 2020-01-01: known", false),
+        ("until 9999-12-31: known", true),
+        ("until 2096-02-29: known", true),
+        // No such day: what fails must not let anything through.
+        ("until 2020-02-31: known", false),
+        ("until 2099-02-29: known", false),
+        ("until 2099-13-01: known", false),
+        ("until next year: known", false),
+        ("until next year", false),
+        ("untilled ground", true),
         ("until 2099-12-31:", false),
     ] {
         let output = create("plain", &policy(annotation));
@@ -182,7 +223,47 @@ fn profiles_labels_and_annotations_decide() {
             output.stderr
         );
     }
+    spellings(&bare, &create);
+    managed_objects_are_warned_of(&create);
     ratchet(&server, &bare);
+}
+
+/// The code of a rule counts in any case, names as they are spelt.
+fn spellings(wrong: &Value, create: &dyn Fn(&str, &Value) -> Output) {
+    for (key, allowed) in [
+        ("allow-pol007", true),
+        ("allow-Pol007", true),
+        ("allow-policy-rules-ignored-by-types", true),
+        ("allow-Policy-rules-ignored-by-types", false),
+        ("allow-POL0071", false),
+        ("Allow-POL007", false),
+    ] {
+        let mut object = wrong.clone();
+        object["metadata"]["annotations"][format!("netdoctor.io/{key}")] = "known".into();
+        let output = create("plain", &object);
+        assert_eq!(output.code == Some(0), allowed, "{key}: {}", output.stderr);
+    }
+}
+
+/// An operator writes what the user would be refused.
+fn managed_objects_are_warned_of(create: &dyn Fn(&str, &Value) -> Output) {
+    let wrong = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+        "spec": {"selector": {"matchLabels": {"app": "db"}}, "template": {
+            "metadata": {"labels": {"app": "db"}},
+            "spec": {"containers": [{"name": "db", "image": "db", "readinessProbe": {"tcpSocket": {"port": "sql"}}}]},
+        }},
+    });
+    let told = "PRB001: readinessProbe of container db of StatefulSet plain/db uses port sql";
+    let refused = create("plain", &wrong).exits(1);
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    let warned = create("plain", &compare::managed(&wrong)).ok();
+    assert!(warned.stderr.contains(told), "{}", warned.stderr);
+    // An owner that does not manage it changes nothing.
+    let mut loose = compare::managed(&wrong);
+    loose["metadata"]["ownerReferences"][0]["controller"] = false.into();
+    let refused = create("plain", &loose).exits(1);
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
 }
 
 /// What was wrong before may stay, and be edited.

@@ -113,30 +113,30 @@ pub(super) fn host_network(pod: &str) -> String {
     format!("(has({pod}.hostNetwork) && {pod}.hostNetwork)")
 }
 
+/// A day that there is: `timestamp()` fails for any other, and an expression that fails decides nothing.
+const DATE: &str = "(([0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])\
+    |(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)-02-29)";
+
 /// The annotation that allows a finding: a reason, perhaps with the last day on which it holds. There is no clock in CEL:
 /// whoever manages a field left the time of the last change, which is the time of this request.
 pub(super) fn not_allowed(rule: &Rule, case: Option<&str>) -> Value {
-    let mut keys: Vec<String> = vec![rule.code.to_owned(), rule.name.to_owned()];
-    if let Some(case) = case {
-        keys.extend([rule.code, rule.name].map(|name| format!("{name}.{case}")));
-    }
-    let keys = keys
-        .into_iter()
-        .map(|key| format!("netdoctor.io/allow-{key}"));
-    let keys: Vec<String> = keys.collect();
-    let keys = list(keys.iter().map(String::as_str));
+    // Codes count in any case, names of rules and of cases as they are spelt.
+    let case = case.map_or_else(String::new, |case| format!("([.]{case})?"));
+    let key = format!(
+        "'^netdoctor[.]io/allow-((?i:{})|{}){case}$'",
+        rule.code, rule.name
+    );
     let value = "object.metadata.annotations[k]";
     let date = format!("{value}.find('[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}')");
     let expired = format!(
-        "has(object.metadata.managedFields) && object.metadata.managedFields.exists(f, has(f.time) && timestamp(f.time) >= timestamp({date} + 'T00:00:00Z') + duration('24h'))"
+        "has(object.metadata.managedFields) && object.metadata.managedFields.exists(f, has(f.time) && timestamp(f.time) - duration('24h') >= timestamp({date} + 'T00:00:00Z'))"
     );
-    let dated = format!(
-        "{value}.matches('^\\\\s*until\\\\s+[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\\\\s*:')"
-    );
+    let dated = format!("{value}.matches('^\\\\s*until\\\\s+{DATE}\\\\s*:')");
+    let until = format!("{value}.matches('^\\\\s*until\\\\s')");
     let reason = format!("{value}.matches(':\\\\s*\\\\S')");
     let expression = format!(
         "object == null || !has(object.metadata) || !has(object.metadata.annotations)\n\
-         || !{keys}.exists(k, k in object.metadata.annotations\n  && ({dated} ? {reason} && !({expired}) : {value}.matches('\\\\S')))"
+         || !object.metadata.annotations.exists(k, k.matches({key})\n  && ({dated} ? {reason} && !({expired}) : !{until} && {value}.matches('\\\\S')))"
     );
     json!({"name": "not-allowed-by-annotation", "expression": expression})
 }

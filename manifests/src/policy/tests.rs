@@ -81,6 +81,45 @@ fn advisory_refuses_nothing_unless_a_namespace_asks_for_it() {
     );
 }
 
+/// What a controller manages is warned of in every profile, and never refused.
+#[test]
+fn what_is_refused_has_a_milder_policy_for_managed_objects() {
+    let objects = policies(Profile::Strict);
+    let conditions = |policy: &Value| -> BTreeSet<String> {
+        let list = policy["spec"]["matchConditions"].as_array().unwrap();
+        let names = list
+            .iter()
+            .map(|condition| condition["name"].as_str().unwrap());
+        names.map(str::to_owned).collect()
+    };
+    let mut refusing = 0;
+    for policy in of_kind(&objects, "ValidatingAdmissionPolicy") {
+        let name = policy["metadata"]["name"].as_str().unwrap();
+        let bindings = of_kind(&objects, "ValidatingAdmissionPolicyBinding");
+        let mut own = bindings
+            .iter()
+            .filter(|binding| binding["spec"]["policyName"] == name);
+        let refuses = own.any(|binding| binding["spec"]["validationActions"][0] == "Deny");
+        let conditions = conditions(&policy);
+        assert_eq!(refuses, conditions.contains("not-managed"), "{name}");
+        assert_eq!(
+            name.ends_with("-owned"),
+            conditions.contains("managed"),
+            "{name}"
+        );
+        refusing += usize::from(refuses);
+    }
+    let names = of_kind(&objects, "ValidatingAdmissionPolicy");
+    let owned = names.iter().filter(|policy| {
+        policy["metadata"]["name"]
+            .as_str()
+            .unwrap()
+            .ends_with("-owned")
+    });
+    assert_eq!(owned.count(), refusing);
+    assert!(refusing >= 5, "{refusing}");
+}
+
 /// For each label that a namespace may have, and for none, exactly one binding of a policy applies.
 #[test]
 fn a_namespace_has_one_profile() {
@@ -114,15 +153,39 @@ fn selects(binding: &Value, label: Option<&str>) -> bool {
     (expression["operator"] == "In") == listed
 }
 
+/// Policies are stored first: only what binds them can hold them to one namespace, with every profile.
+#[test]
+fn a_beginning_in_one_namespace_is_said_by_every_binding() {
+    let narrow = objects(&Options {
+        only_namespace: Some("try".to_owned()),
+        ..Options::default()
+    });
+    let wide = policies(Profile::Advisory);
+    let policies = "ValidatingAdmissionPolicy";
+    assert_eq!(of_kind(&narrow, policies), of_kind(&wide, policies));
+    for binding in of_kind(&narrow, "ValidatingAdmissionPolicyBinding") {
+        let expressions =
+            &binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"];
+        let last = expressions.as_array().and_then(|list| list.last());
+        let only =
+            json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["try"]});
+        assert_eq!(last, Some(&only), "{binding}");
+    }
+}
+
 #[test]
 fn the_scope_is_that_of_the_webhook() {
     let webhook = configuration::validating(&Options::default())["webhooks"][0].clone();
     for policy in of_kind(&policies(Profile::Advisory), "ValidatingAdmissionPolicy") {
         let spec = &policy["spec"];
-        assert_eq!(
-            spec["matchConstraints"]["namespaceSelector"],
-            webhook["namespaceSelector"]
-        );
+        let list = |of: &Value| {
+            of["namespaceSelector"]["matchExpressions"]
+                .as_array()
+                .unwrap()
+                .clone()
+        };
+        let (mine, its) = (list(&spec["matchConstraints"]), list(&webhook));
+        assert_eq!(mine[..its.len()], its[..]);
         assert_eq!(spec["failurePolicy"], "Ignore");
         let conditions = spec["matchConditions"].as_array().unwrap();
         let shared = webhook["matchConditions"].as_array().unwrap();

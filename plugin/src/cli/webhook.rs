@@ -193,7 +193,7 @@ pub(crate) struct LayoutArgs {
     #[arg(long, value_name = "ISSUER", hide_possible_values = true)]
     pub(crate) certificates: Option<CertificatesName>,
     /// Add or leave out a part: mutate, host-network, control-plane, no-auditor, no-priority,
-    /// no-priority-quota, monitoring or label-guard. Repeatable
+    /// no-priority-quota, monitoring, label-guard, deletions or scale. Repeatable
     #[arg(long, value_name = "PART", value_delimiter = ',', value_parser = part)]
     pub(crate) with: Vec<netdoctor_manifests::Component>,
     /// Also judge objects of this resource, which has a Pod template (e.g. rollouts.v1alpha1.argoproj.io).
@@ -244,7 +244,7 @@ pub(crate) enum CertificatesName {
 }
 
 /// The parts that `--with` names; the others have flags of their own.
-const PARTS: [netdoctor_manifests::Component; 8] = {
+const PARTS: [netdoctor_manifests::Component; 10] = {
     use netdoctor_manifests::Component as C;
     [
         C::Mutate,
@@ -255,6 +255,8 @@ const PARTS: [netdoctor_manifests::Component; 8] = {
         C::NoPriorityQuota,
         C::Monitoring,
         C::LabelGuard,
+        C::Deletions,
+        C::Scale,
     ]
 };
 

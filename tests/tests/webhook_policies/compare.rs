@@ -17,10 +17,20 @@ use netdoctor_manifests::{Mode, Options, render, yaml};
 use netdoctor_tests::{ApiServer, Spec};
 use serde_json::{Value, json};
 
+use crate::words;
+
 /// A namespace that the policies judge.
 const JUDGED: &str = "judged";
+/// Another one, in which a dataplane runs.
+pub(crate) const DATAPLANE: &str = "calico-system";
 /// One that opted out: here the server fills in its defaults and nobody objects.
 const PLAIN: &str = "plain";
+
+/// What makes the namespace that of a dataplane.
+const AGENT: &str = "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: calico-node, namespace: calico-system}, \
+    spec: {template: {spec: {containers: [{name: calico-node, image: calico/node}]}}}}";
+/// Who manages objects in these tests.
+const MANAGER: &str = "manager";
 
 /// A server with every policy bound to warn, so that one request shows all of them.
 pub(crate) struct Lab {
@@ -30,7 +40,7 @@ pub(crate) struct Lab {
 impl Lab {
     pub(crate) fn open() -> Option<Self> {
         let server = ApiServer::start(&Spec::default())?;
-        for name in [JUDGED, PLAIN] {
+        for name in [JUDGED, PLAIN, DATAPLANE] {
             let _ = server.namespace_called(name);
         }
         let label = [
@@ -123,16 +133,27 @@ fn placed(namespace: &str, object: &Value) -> Value {
     let mut object = object.clone();
     object["metadata"]["namespace"] = namespace.into();
     let metadata = object["metadata"].as_object_mut().unwrap();
-    for field in [
-        "uid",
-        "creationTimestamp",
-        "ownerReferences",
-        "deletionTimestamp",
-    ] {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp"] {
         metadata.remove(field);
+    }
+    if !is_managed(&Value::Object(metadata.clone())) {
+        metadata.remove("ownerReferences");
     }
     object.as_object_mut().unwrap().remove("status");
     object
+}
+
+/// The object as an operator would write it.
+pub(crate) fn managed(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "example.com/v1", "kind": "App", "name": MANAGER, "uid": MANAGER, "controller": true,
+    }]);
+    object
+}
+
+fn is_managed(metadata: &Value) -> bool {
+    metadata["ownerReferences"][0]["name"] == MANAGER
 }
 
 fn kind_of(object: &Value) -> Option<Kind> {
@@ -166,6 +187,8 @@ impl<'l> Judge<'l> {
         for kind in Kind::all() {
             builder.coverage(kind).everywhere = true;
         }
+        let agent = serde_saphyr::from_str(AGENT).unwrap();
+        builder.insert(decode::from_value(agent, Origin::Live).unwrap());
         Self {
             lab,
             rules: rules.filter(|rule| codes.contains(rule.code)).collect(),
@@ -180,6 +203,14 @@ impl<'l> Judge<'l> {
 
     /// Creates an object in a dry run. Returns the policies that spoke; `None` when the server refuses it by itself.
     pub(crate) fn create(&mut self, object: &Value) -> Option<BTreeSet<String>> {
+        self.create_in(JUDGED, object)
+    }
+
+    pub(crate) fn create_in(
+        &mut self,
+        namespace: &str,
+        object: &Value,
+    ) -> Option<BTreeSet<String>> {
         if !is_judged(object) {
             return None;
         }
@@ -191,8 +222,8 @@ impl<'l> Judge<'l> {
             silence.is_empty(),
             "a namespace that opted out is judged: {silence:?}"
         );
-        let (_, said) = self.lab.post(JUDGED, object);
-        let new = stored(&plain);
+        let (_, said) = self.lab.post(namespace, object);
+        let new = stored(namespace, &plain);
         let change = Change {
             old: None,
             new: Some(&new),
@@ -224,7 +255,7 @@ impl<'l> Judge<'l> {
         let (after, said) = self.lab.put(JUDGED, &wanted);
         match after {
             Some(after) => {
-                let (old, new) = (stored(&before), stored(&after));
+                let (old, new) = (stored(JUDGED, &before), stored(JUDGED, &after));
                 let change = Change {
                     old: Some(&old),
                     new: Some(&new),
@@ -255,8 +286,9 @@ impl<'l> Judge<'l> {
         let judgement = judge(&self.rules, &self.snapshot, change, &|_| true, &config, now);
         let mut wanted: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
         for finding in &judgement.report.findings {
-            if !judgement.milder.contains(&finding.fingerprint) {
-                let policy = policy_of(finding).name();
+            if !judgement.milder.better.contains(&finding.fingerprint) && !is_left_to_the_auditor(object) {
+                let managed = is_managed(&object["metadata"]);
+                let policy = policy_of(finding).name_for(finding.rule, managed);
                 wanted.entry(policy).or_default().push(finding);
             }
         }
@@ -275,7 +307,7 @@ impl<'l> Judge<'l> {
             let Some(text) = said.get(policy) else {
                 continue;
             };
-            let told = findings.iter().any(|finding| same_words(text, finding));
+            let told = findings.iter().any(|finding| words::same(text, finding));
             if !told {
                 let messages: Vec<&str> =
                     findings.iter().map(|finding| &*finding.message).collect();
@@ -315,10 +347,21 @@ fn is_judged(object: &Value) -> bool {
     kind_of(object).is_some_and(|kind| judged.any(|known| known == kind))
 }
 
+/// What controllers make all the time is not judged on its way in.
+fn is_left_to_the_auditor(object: &Value) -> bool {
+    let made = [
+        Kind::Job,
+        Kind::Pod,
+        Kind::ReplicaSet,
+        Kind::ReplicationController,
+    ];
+    is_managed(&object["metadata"]) && kind_of(object).is_some_and(|kind| made.contains(&kind))
+}
+
 /// As the server stores it in the judged namespace.
-fn stored(object: &Value) -> Any {
+fn stored(namespace: &str, object: &Value) -> Any {
     let mut object = object.clone();
-    object["metadata"]["namespace"] = JUDGED.into();
+    object["metadata"]["namespace"] = namespace.into();
     decode::from_value(object, Origin::Live).unwrap()
 }
 
@@ -329,48 +372,4 @@ fn policy_of(finding: &Finding) -> &'static Expressed {
         .find(|one| one.case.is_some() && one.case == finding.case)
         .or_else(|| of_code().find(|one| one.case.is_none()))
         .unwrap_or_else(|| panic!("{} {:?} has no policy", finding.rule.code, finding.case))
-}
-
-/// The policy says the fact in the words of the rule, and its first remedy unless that needs more than the object.
-fn same_words(text: &str, finding: &Finding) -> bool {
-    let code = finding.rule.code;
-    let Some((fact, fix)) = text
-        .strip_prefix(&format!("{code}: "))
-        .and_then(|rest| rest.split_once(". Fix: "))
-    else {
-        return false;
-    };
-    let plain = |text: &str| text.replace('`', "");
-    let guesses = matches!(code, "PRB001" | "SVC018" | "SVC019");
-    let message = plain(&finding.message);
-    let fact_differs = match code {
-        // The name that does not resolve may stand in a ConfigMap.
-        "HST004" => !fact.contains("shares the node's network and uses the node's resolver"),
-        // CEL lists a port as often as it is declared.
-        "HST002" => once_each(fact) != message,
-        _ => fact != message,
-    };
-    let title = finding
-        .fixes
-        .first()
-        .map(|fix| plain(&fix.title))
-        .unwrap_or_default();
-    !fact_differs && (guesses || fix.trim_end_matches('.') == title)
-}
-
-/// `only host port 80/TCP, 80/TCP keeps` with each port once.
-fn once_each(fact: &str) -> String {
-    let Some((ports, rest)) = fact
-        .strip_prefix("only host port ")
-        .and_then(|rest| rest.split_once(" keeps "))
-    else {
-        return fact.to_owned();
-    };
-    let mut seen = Vec::new();
-    for port in ports.split(", ") {
-        if !seen.contains(&port) {
-            seen.push(port);
-        }
-    }
-    format!("only host port {} keeps {rest}", seen.join(", "))
 }
