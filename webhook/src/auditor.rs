@@ -13,7 +13,6 @@
 //! said only if it is still there after the grace period. Every finding has one Event, named after its fingerprint, so
 //! that a restart finds what it said before; nothing is written for what is fine.
 
-mod budget;
 mod event;
 mod judge;
 mod ledger;
@@ -22,19 +21,22 @@ mod post;
 pub use event::CONTROLLER;
 
 use crate::{
-    admit::Freshness,
+    budget::Budget,
     cache::Cache,
     configmap::{Configuration, KEY, Place, State},
     metrics::{Metrics, audit::Outcome},
 };
-use budget::Budget;
 use event::Remark;
 use jiff::{SignedDuration, Timestamp};
 use judge::Pass;
 use ledger::{Agenda, Found, Ledger, REPEAT};
-use netdoctor_engine::model::{Kind, ObjectRef};
+use netdoctor_engine::{
+    model::{Kind, ObjectRef},
+    rule::Action,
+};
 use post::{Posted, post};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -70,6 +72,9 @@ impl Options {
 /// Judging takes at most one part in so many of the time. Waiting for answers of the API server does not count.
 const SHARE: u32 = 10;
 
+/// How long the first lists may take. A kind that cannot be listed must not keep everything else waiting.
+const SETTLING: Duration = Duration::from_mins(1);
+
 /// Without any news there is a pass after this time all the same: some findings depend on the clock.
 const LONGEST_REST: Duration = Duration::from_mins(10);
 
@@ -88,9 +93,11 @@ pub async fn run(
         client,
         metrics,
         options,
+        unasked: BTreeSet::new(),
+        counts: BTreeMap::new(),
     };
     configuration.read_once().await;
-    cache.settled().await;
+    _ = tokio::time::timeout(SETTLING, cache.settled()).await;
     let mut views = cache.views();
     let mut changes = configuration.changes();
     loop {
@@ -121,19 +128,16 @@ struct Auditor {
     client: kube::Client,
     metrics: Arc<Metrics>,
     options: Options,
+    /// Rules that were not asked the last time.
+    unasked: BTreeSet<&'static str>,
+    /// What was counted then.
+    counts: BTreeMap<(&'static str, Action), usize>,
 }
 
 impl Auditor {
     /// One look at everything.
     async fn pass(&mut self, cache: &Cache, configuration: &Configuration) -> Looked {
         let view = cache.current();
-        // What cannot be seen is not gone: the ledger stays as it is.
-        if view.synced.0.values().any(|kind| *kind != Freshness::Fresh) {
-            return Looked {
-                judging: Duration::ZERO,
-                rest: self.options.every,
-            };
-        }
         let (policy, own) = (configuration.policy(), self.options.place.namespace.clone());
         let began = Instant::now();
         let judged = tokio::task::spawn_blocking(move || {
@@ -141,22 +145,50 @@ impl Auditor {
         });
         let judged = judged.await;
         let judging = began.elapsed();
-        let Ok(mut pass) = judged else {
-            self.metrics.panicked();
-            return Looked {
-                judging,
-                rest: LONGEST_REST,
-            };
+        let mut pass = match judged {
+            Ok(Some(pass)) => pass,
+            Ok(None) => {
+                return Looked {
+                    judging,
+                    rest: self.options.every,
+                };
+            }
+            Err(_) => {
+                self.metrics.panicked();
+                return Looked {
+                    judging,
+                    rest: LONGEST_REST,
+                };
+            }
         };
         self.metrics.audit.passed(judging, Timestamp::now());
-        self.metrics.audit.found(&pass.counts);
+        self.count(&mut pass);
         self.broken(&configuration.state(), &mut pass);
-        let agenda = self.ledger.pass(&pass.found, Timestamp::now());
+        let agenda = self
+            .ledger
+            .pass(&pass.found, &pass.unasked, Timestamp::now());
         let waiting = self.say(&pass, &agenda).await;
         self.metrics.audit.waiting(waiting);
         Looked {
             judging,
             rest: self.rest(&pass.found, waiting),
+        }
+    }
+
+    /// Counts what was found. What cannot be seen is not gone: it counts as it did.
+    fn count(&mut self, pass: &mut Pass) {
+        let unseen = std::mem::take(&mut self.counts).into_iter();
+        let unseen = unseen.filter(|((code, _), _)| pass.unasked.contains(code));
+        pass.counts.extend(unseen);
+        self.metrics.audit.found(&pass.counts);
+        self.counts.clone_from(&pass.counts);
+        if self.unasked != pass.unasked {
+            let rules = pass.unasked.iter().copied().collect::<Vec<_>>().join(" ");
+            tracing::warn!(
+                rules,
+                "rules that are not asked: what they look at cannot be seen"
+            );
+            self.unasked.clone_from(&pass.unasked);
         }
     }
 
@@ -179,6 +211,7 @@ impl Auditor {
         };
         pass.found.push(Found {
             fingerprint: remark.fingerprint.clone(),
+            code: remark.reason,
             namespace: remark.namespace().to_owned(),
             wording: remark.wording,
             grace: SignedDuration::ZERO,

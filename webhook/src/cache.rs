@@ -289,7 +289,13 @@ impl Cache {
     /// Brings the gauges of the caches up to date.
     pub fn measure(&self, metrics: &Metrics) {
         metrics.cache_view_built(self.current().took);
-        for status in self.statuses() {
+        let statuses = self.statuses();
+        let watched: BTreeSet<Kind> = statuses.iter().map(|status| status.kind).collect();
+        // What no rule asks for any more is no old cache.
+        for kind in Kind::all().filter(|kind| !watched.contains(kind)) {
+            metrics.cache_absent(kind);
+        }
+        for status in statuses {
             if status.state == State::Absent {
                 metrics.cache_absent(status.kind);
                 continue;
@@ -332,3 +338,6 @@ where
     };
     tokio::spawn(task).abort_handle()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub mod admit;
 mod answer;
 pub mod audit;
 pub mod auditor;
+mod budget;
 pub mod cache;
 pub mod clock;
 pub mod configmap;

@@ -2,10 +2,16 @@
 //!
 //! What objects contain never gets here: kind, namespace, name and uid are all that is said about them. Not even the
 //! message of a panic is logged, since it may quote what was being read; its place in the source is enough.
+//!
+//! Whoever logs does not wait for whoever reads: lines that are not taken in time are dropped, and counted.
 
 use axum::http::HeaderMap;
 use std::panic;
 use tracing_subscriber::{EnvFilter, fmt};
+
+mod lines;
+
+pub use lines::{Flush, dropped};
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -17,15 +23,19 @@ pub enum Format {
     Text,
 }
 
-/// Starts logging for the whole process.
+/// The client's crate says of every single request that it failed, some ten lines a second while the API server is away.
+/// Whoever asked says so once, in words of its own.
+const CLIENT: &str = "kube_client";
+
+/// Starts logging for the whole process, until the end of which the result is kept.
 ///
 /// `filter` is a level or a list of `target=level`.
 ///
 /// # Errors
 /// When the filter cannot be read, or something else in the process already logs.
-pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
-    let filter: EnvFilter = filter.parse()?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stdout);
+pub fn start(filter: &str, format: Format) -> anyhow::Result<Flush> {
+    let (lines, flush) = lines::Lines::to(std::io::stdout(), dropped())?;
+    let builder = fmt().with_env_filter(quieter(filter)?).with_writer(lines);
     let started = match format {
         Format::Json => builder
             .json()
@@ -40,7 +50,16 @@ pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
         let place = info.location().map(ToString::to_string);
         tracing::error!(place, "panic");
     }));
-    Ok(())
+    Ok(flush)
+}
+
+/// The filter, with nothing of the client's crate unless it is asked for.
+fn quieter(filter: &str) -> anyhow::Result<EnvFilter> {
+    let parsed: EnvFilter = filter.parse()?;
+    if filter.contains(CLIENT) {
+        return Ok(parsed);
+    }
+    Ok(parsed.add_directive(format!("{CLIENT}=off").parse()?))
 }
 
 /// Where a request comes from, in the words of W3C Trace Context.
@@ -117,6 +136,18 @@ mod tests {
         assert_eq!(context.parent_id(), "00f067aa0ba902b7");
         let later = read(&["cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes"]);
         assert_eq!(later, Some(context), "later versions may say more");
+    }
+
+    #[test]
+    fn the_client_is_quiet_unless_it_is_asked_for() {
+        for (filter, wanted) in [
+            ("info", "kube_client=off,info"),
+            ("warn,kube_client=debug", "kube_client=debug,warn"),
+            ("kube_client::client=trace", "kube_client::client=trace"),
+        ] {
+            assert_eq!(quieter(filter).unwrap().to_string(), wanted);
+        }
+        assert!(quieter("loud=very").is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "netdoctor-webhook {version} {target}")?;
         return Ok(());
     }
-    logging::start(&cli.log.log, cli.log.log_format)?;
+    let _last_lines = logging::start(&cli.log.log, cli.log.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

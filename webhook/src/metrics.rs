@@ -3,7 +3,10 @@
 //! Every label has few values, all of them known beforehand: names of objects and namespaces are never labels, and a
 //! kind that no rule knows counts as `other`. Whoever can reach the port cannot make the answer grow.
 
-use crate::admit::{Decision, FailOpen, Verdict};
+use crate::{
+    admit::{Decision, FailOpen, Verdict},
+    logging,
+};
 use jiff::Timestamp;
 use netdoctor_engine::model::Kind;
 use prometheus_client::{
@@ -31,6 +34,9 @@ const DURATIONS: [f64; 16] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0,
     5.0, 10.0,
 ];
+
+/// Of a metric that has no labels, and is absent where it says nothing.
+type NoLabel = [(&'static str, &'static str); 0];
 
 /// Every reason to let something through unjudged.
 const FAIL_OPEN: [FailOpen; 6] = [
@@ -63,6 +69,9 @@ pub struct Metrics {
     reload_failures: Counter,
     configuration_valid: Gauge,
     configuration_failures: Counter,
+    lines_dropped: Counter,
+    leader: Family<NoLabel, Gauge>,
+    election_failures: Counter,
     /// When each kind was last heard of: its age is worked out when somebody asks.
     heard: Mutex<BTreeMap<Kind, Timestamp>>,
     /// What only the auditor counts: shown by [`Metrics::of_auditor`].
@@ -97,6 +106,9 @@ impl Metrics {
             reload_failures: Counter::default(),
             configuration_valid: Gauge::default(),
             configuration_failures: Counter::default(),
+            lines_dropped: logging::dropped(),
+            leader: Family::default(),
+            election_failures: Counter::default(),
             heard: Mutex::default(),
             audit: audit::Audit::default(),
         };
@@ -155,6 +167,9 @@ impl Metrics {
         registry.register("tls_reload_failures", "Certificates that were there but could not be used", self.reload_failures.clone());
         registry.register("config_valid", "Whether the configuration in use is the one that is written down", self.configuration_valid.clone());
         registry.register("config_reload_failures", "Configurations that were refused while the last good one stayed", self.configuration_failures.clone());
+        registry.register("log_lines_dropped", "Lines of the log that nobody took in time", self.lines_dropped.clone());
+        registry.register("leader", "Whether this replica keeps the authority and the caBundle; absent where nobody has to", self.leader.clone());
+        registry.register("lease_failures", "Times that the Lease could not be read or written: without it nobody is the leader", self.election_failures.clone());
     }
 
     /// Counts one review that was answered with a decision.
@@ -248,7 +263,7 @@ impl Metrics {
             .set(i64::from(synced));
     }
 
-    /// The API server does not have a kind. That is no trouble, so nothing is said about its cache any more: neither that
+    /// The API server does not have a kind, or no rule needs it. That is no trouble, so nothing is said about its cache any more: neither that
     /// it is not in sync, nor how old it gets.
     pub fn cache_absent(&self, kind: Kind) {
         let label = KindLabel::of(kind);
@@ -287,6 +302,16 @@ impl Metrics {
     /// A caBundle could not be written.
     pub fn bundle_failed(&self) {
         self.bundle_failures.inc();
+    }
+
+    /// Whether this replica is the leader.
+    pub fn leads(&self, leads: bool) {
+        self.leader.get_or_create(&[]).set(i64::from(leads));
+    }
+
+    /// Nothing is known about the Lease.
+    pub fn election_failed(&self) {
+        self.election_failures.inc();
     }
 
     /// A connection never carried a request.

@@ -1,7 +1,7 @@
 //! The server: HTTP/1.1 over TLS, made so that nobody can keep it from answering the API server.
 //!
 //! ```text
-//!  accept --room?--> task per connection: handshake (5 s) -> head (2 s) -> review --gate--> answer
+//!  accept --room?--> task per connection: handshake (5 s) -> head (2 s) -> body (2 s) -> review --gate--> answer
 //!     |  no: the least useful idle connection goes             |
 //!     +--file descriptors gone: wait, and let one go           +--idle (2 min)--> closed
 //! ```
@@ -9,8 +9,9 @@
 //! | bound | what happens beyond it |
 //! |---|---|
 //! | handshake, head, idle and answer time | the connection is closed |
-//! | connections | the longest idle one goes; when all are busy, the new one |
+//! | connections | of the client with the most, the one that has owed us something for longest, or was idle for longest; when all are being answered, the new one |
 //! | body length | 400 |
+//! | time for a body to arrive (2 s) | let through, counted |
 //! | memory of all bodies, reviews that wait | let through, counted |
 //! | time of a review | let through, counted |
 //!

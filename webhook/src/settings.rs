@@ -348,6 +348,7 @@ impl Bounds {
             memory: self.max_body_memory,
             validate: self.validate_timeout,
             mutate: self.mutate_timeout,
+            ..Limits::default()
         }
     }
 

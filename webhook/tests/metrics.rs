@@ -13,8 +13,8 @@ use netdoctor_webhook::{
 use parser::{Exposition, Type};
 use std::{collections::BTreeSet, time::Duration};
 
-/// The table of webhook.md 15, the two of the configuration, and the cost of a view.
-const NAMES: [(&str, Type, &[&str]); 17] = [
+/// The table of webhook.md 15, the two of the configuration, the cost of a view, the log, and the election.
+const NAMES: [(&str, Type, &[&str]); 20] = [
     (
         "netdoctor_admission_requests_total",
         Type::Counter,
@@ -67,6 +67,9 @@ const NAMES: [(&str, Type, &[&str]); 17] = [
     ("netdoctor_tls_reload_failures_total", Type::Counter, &[]),
     ("netdoctor_config_valid", Type::Gauge, &[]),
     ("netdoctor_config_reload_failures_total", Type::Counter, &[]),
+    ("netdoctor_log_lines_dropped_total", Type::Counter, &[]),
+    ("netdoctor_leader", Type::Gauge, &[]),
+    ("netdoctor_lease_failures_total", Type::Counter, &[]),
 ];
 
 fn decision(verdict: Verdict) -> Decision {
@@ -120,6 +123,8 @@ fn used() -> Metrics {
         Timestamp::from_second(1_800_000_000).unwrap(),
     );
     metrics.bundle_failed();
+    metrics.leads(true);
+    metrics.election_failed();
     metrics.handshake_failed(HandshakeFailure::CertificateRefused);
     metrics.reload_failed();
     metrics.configuration_refused();
@@ -164,6 +169,11 @@ fn before_anything_happened_it_is_well_formed_too() {
     }
     assert_eq!(exposition.value("netdoctor_panics_total", &[]), Some(0.0));
     assert_eq!(exposition.value("netdoctor_config_valid", &[]), Some(1.0));
+    assert_eq!(
+        exposition.value("netdoctor_leader", &[]),
+        None,
+        "with certificates from files nobody has to lead"
+    );
 }
 
 #[test]
@@ -191,6 +201,8 @@ fn what_happened_is_what_is_counted() {
     );
     assert_eq!(value("netdoctor_admission_shed_total", &[]), Some(1.0));
     assert_eq!(value("netdoctor_panics_total", &[]), Some(2.0));
+    assert_eq!(value("netdoctor_leader", &[]), Some(1.0));
+    assert_eq!(value("netdoctor_lease_failures_total", &[]), Some(1.0));
     assert_eq!(
         value(
             "netdoctor_admission_fail_open_total",

@@ -6,6 +6,8 @@
 mod fake_api;
 #[path = "process/hostile.rs"]
 mod hostile;
+#[path = "process/logs.rs"]
+mod logs;
 #[path = "metrics/parser.rs"]
 #[allow(dead_code, reason = "another test uses the rest")]
 mod parser;

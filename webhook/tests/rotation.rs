@@ -5,8 +5,13 @@
 mod fake_api;
 #[path = "rotation/faults.rs"]
 mod faults;
+#[path = "rotation/lost.rs"]
+mod lost;
 #[path = "rotation/ownership.rs"]
 mod ownership;
+#[path = "metrics/parser.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
+mod parser;
 #[path = "rotation/simulation.rs"]
 mod simulation;
 #[path = "rotation/world.rs"]

@@ -8,13 +8,13 @@ use crate::{
 use jiff::{SignedDuration, Timestamp};
 use netdoctor_engine::{
     finding::Finding,
-    model::Namespace,
+    model::{Kind, Namespace},
     rule::{Action, Evidence, Rule, Surface},
     rules::RULES,
     run::run,
 };
 use netdoctor_manifests::names::SYSTEM_NAMESPACES;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a pass found.
 #[derive(Debug, Default)]
@@ -24,17 +24,24 @@ pub(super) struct Pass {
     pub(super) remarks: Vec<Remark>,
     /// How many findings there are by rule and action, those that are only recorded included.
     pub(super) counts: BTreeMap<(&'static str, Action), usize>,
+    /// Rules that were not asked: what they would look at cannot be seen now. What they found before stands.
+    pub(super) unasked: BTreeSet<&'static str>,
 }
 
-/// Judges a view. `own` is the namespace that the auditor runs in.
-pub(super) fn judge(view: &View, policy: &Policy, own: &str, now: Timestamp) -> Pass {
-    let rules: Vec<&'static Rule> = RULES
-        .iter()
-        .copied()
-        .filter(|rule| rule.admit.is_some())
-        .collect();
+/// Judges a view, or not, when that would be of no use. `own` is the namespace that the auditor runs in.
+pub(super) fn judge(view: &View, policy: &Policy, own: &str, now: Timestamp) -> Option<Pass> {
+    // Namespaces say who is left alone.
+    if view.synced.trouble(Kind::Namespace).is_some() {
+        return None;
+    }
+    let at_admission = RULES.iter().copied().filter(|rule| rule.admit.is_some());
+    let (rules, unasked): (Vec<&'static Rule>, Vec<&'static Rule>) =
+        at_admission.partition(|rule| seen(rule, view));
     let report = run(&rules, &view.snapshot, &policy.config, now, Surface::Admit);
-    let mut pass = Pass::default();
+    let mut pass = Pass {
+        unasked: unasked.iter().map(|rule| rule.code).collect(),
+        ..Pass::default()
+    };
     for finding in &report.findings {
         let namespace = view
             .snapshot
@@ -57,7 +64,13 @@ pub(super) fn judge(view: &View, policy: &Policy, own: &str, now: Timestamp) -> 
         pass.found.push(found(finding, &remark, action, policy));
         pass.remarks.push(remark);
     }
-    pass
+    Some(pass)
+}
+
+/// Whether everything that a rule looks at is up to date, or is known not to be there.
+fn seen(rule: &Rule, view: &View) -> bool {
+    let mut looked_at = rule.kinds().into_iter();
+    looked_at.all(|kind| view.synced.trouble(kind).is_none())
 }
 
 /// Namespaces that the webhook is never asked about, or that somebody keeps it out of.
@@ -74,6 +87,7 @@ fn found(finding: &Finding, remark: &Remark, action: Action, policy: &Policy) ->
     };
     Found {
         fingerprint: finding.fingerprint.clone(),
+        code: finding.rule.code,
         namespace: remark.namespace().to_owned(),
         wording: remark.wording,
         grace,
@@ -84,8 +98,9 @@ fn found(finding: &Finding, remark: &Remark, action: Action, policy: &Policy) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admit::Freshness;
     use netdoctor_engine::{
-        model::{Kind, decode},
+        model::decode,
         snapshot::{Builder, Coverage, Source},
     };
 
@@ -121,7 +136,7 @@ mod tests {
     fn codes(label: &str, policy: &str, own: &str) -> Vec<&'static str> {
         let policy = Policy::parse(policy).unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let pass = judge(&view(label, SHOP), &policy, own, now);
+        let pass = judge(&view(label, SHOP), &policy, own, now).unwrap();
         assert_eq!(pass.found.len(), pass.remarks.len());
         pass.remarks.iter().map(|remark| remark.reason).collect()
     }
@@ -132,10 +147,37 @@ mod tests {
     }
 
     #[test]
+    fn a_kind_that_cannot_be_seen_silences_the_rules_about_it_and_no_others() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let pass = |kind, freshness| {
+            let mut view = view("", SHOP);
+            view.synced.0 =
+                crate::cache::kinds(&RULES, &netdoctor_engine::config::Config::default())
+                    .into_iter()
+                    .map(|kind| (kind, Freshness::Fresh))
+                    .collect();
+            view.synced.0.insert(kind, freshness);
+            judge(&view, &Policy::default(), "elsewhere", now)
+        };
+        // What cannot be converted cannot be listed.
+        let ingresses = pass(Kind::Ingress, Freshness::Never).unwrap();
+        assert_eq!(ingresses.found[0].code, "SVC004");
+        assert!(ingresses.unasked.iter().any(|code| code.starts_with("ING")));
+        assert!(!ingresses.unasked.contains("SVC004"));
+
+        let pods = pass(Kind::Pod, Freshness::Stale).unwrap();
+        assert!(pods.found.is_empty(), "{:?}", pods.found);
+        assert!(pods.unasked.contains("SVC004"));
+
+        let nobody_is_left_alone = pass(Kind::Namespace, Freshness::Never);
+        assert!(nobody_is_left_alone.is_none());
+    }
+
+    #[test]
     fn an_event_says_what_is_wrong_and_which_object_it_is_about() {
         let policy = Policy::default();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let pass = judge(&view("", SHOP), &policy, "elsewhere", now);
+        let pass = judge(&view("", SHOP), &policy, "elsewhere", now).unwrap();
         let [remark] = &pass.remarks[..] else {
             panic!("{pass:?}")
         };

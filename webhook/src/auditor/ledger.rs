@@ -1,7 +1,7 @@
 //! What was found, since when, and what has been said about it.
 
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// After this time what is still wrong is said again: Events last an hour by default.
 pub(super) const REPEAT: SignedDuration = SignedDuration::from_mins(30);
@@ -14,6 +14,8 @@ const REWORD: SignedDuration = SignedDuration::from_mins(10);
 pub(super) struct Found {
     /// Tells findings apart, and survives edits elsewhere in the object.
     pub(super) fingerprint: String,
+    /// The rule, or whatever else found it.
+    pub(super) code: &'static str,
     /// Where its Event goes.
     pub(super) namespace: String,
     /// Tells wordings apart.
@@ -26,6 +28,7 @@ pub(super) struct Found {
 
 #[derive(Debug, Clone)]
 struct Entry {
+    code: &'static str,
     first: Timestamp,
     said: Option<Said>,
 }
@@ -52,18 +55,26 @@ pub(super) struct Agenda {
 }
 
 impl Ledger {
-    /// Takes in all findings of a pass. What is not among them any more is forgotten: should it come back, it is new.
-    pub(super) fn pass(&mut self, found: &[Found], now: Timestamp) -> Agenda {
+    /// Takes in all findings of a pass. What is not among them any more is forgotten: should it come back, it is new. But
+    /// what cannot be seen is not gone: what rules found that were not asked this time stays as it is.
+    pub(super) fn pass(
+        &mut self,
+        found: &[Found],
+        unasked: &BTreeSet<&'static str>,
+        now: Timestamp,
+    ) -> Agenda {
         let mut entries = BTreeMap::new();
         for finding in found {
             let known = self.entries.remove(&finding.fingerprint);
             let entry = known.unwrap_or(Entry {
+                code: finding.code,
                 first: now,
                 said: None,
             });
             entries.insert(finding.fingerprint.clone(), entry);
         }
-        self.entries = entries;
+        self.entries.retain(|_, entry| unasked.contains(entry.code));
+        self.entries.append(&mut entries);
         self.agenda(found, now)
     }
 
@@ -127,6 +138,8 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    const ALL_ASKED: BTreeSet<&str> = BTreeSet::new();
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_000_000 + seconds).unwrap()
     }
@@ -134,6 +147,7 @@ mod tests {
     fn found(fingerprint: &str, grace: i64) -> Found {
         Found {
             fingerprint: fingerprint.to_owned(),
+            code: "SVC004",
             namespace: "shop".to_owned(),
             wording: 1,
             grace: SignedDuration::from_secs(grace),
@@ -152,42 +166,60 @@ mod tests {
     fn what_may_go_away_by_itself_gets_its_time() {
         let mut ledger = Ledger::default();
         let findings = [found("certain", 0), found("missing", 60)];
-        assert_eq!(ledger.pass(&findings, at(0)), agenda(&[0], Some(60)));
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(0)),
+            agenda(&[0], Some(60))
+        );
         ledger.said(&findings[0], at(0));
-        assert_eq!(ledger.pass(&findings, at(59)), agenda(&[], Some(60)));
-        assert_eq!(ledger.pass(&findings, at(60)).say, [1]);
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(59)),
+            agenda(&[], Some(60))
+        );
+        assert_eq!(ledger.pass(&findings, &ALL_ASKED, at(60)).say, [1]);
     }
 
     #[test]
     fn what_was_put_right_in_time_is_never_said_and_begins_anew() {
         let mut ledger = Ledger::default();
         let findings = [found("missing", 60)];
-        ledger.pass(&findings, at(0));
-        ledger.pass(&[], at(30));
-        assert_eq!(ledger.pass(&findings, at(70)), agenda(&[], Some(130)));
+        ledger.pass(&findings, &ALL_ASKED, at(0));
+        ledger.pass(&[], &ALL_ASKED, at(30));
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(70)),
+            agenda(&[], Some(130))
+        );
     }
 
     #[test]
     fn what_stays_wrong_is_said_again_but_seldom() {
         let mut ledger = Ledger::default();
         let mut findings = [found("x", 0)];
-        ledger.pass(&findings, at(0));
+        ledger.pass(&findings, &ALL_ASKED, at(0));
         ledger.said(&findings[0], at(0));
-        assert_eq!(ledger.pass(&findings, at(1_799)), agenda(&[], Some(1_800)));
-        assert_eq!(ledger.pass(&findings, at(1_800)).say, [0]);
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(1_799)),
+            agenda(&[], Some(1_800))
+        );
+        assert_eq!(ledger.pass(&findings, &ALL_ASKED, at(1_800)).say, [0]);
         ledger.said(&findings[0], at(1_800));
         findings[0].wording = 2;
-        assert_eq!(ledger.pass(&findings, at(1_801)), agenda(&[], Some(2_400)));
-        assert_eq!(ledger.pass(&findings, at(2_400)).say, [0]);
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(1_801)),
+            agenda(&[], Some(2_400))
+        );
+        assert_eq!(ledger.pass(&findings, &ALL_ASKED, at(2_400)).say, [0]);
     }
 
     #[test]
     fn what_an_earlier_process_said_counts() {
         let mut ledger = Ledger::default();
         let findings = [found("x", 0)];
-        ledger.pass(&findings, at(0));
+        ledger.pass(&findings, &ALL_ASKED, at(0));
         ledger.said(&findings[0], at(-1_000));
-        assert_eq!(ledger.pass(&findings, at(1)), agenda(&[], Some(800)));
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(1)),
+            agenda(&[], Some(800))
+        );
     }
 
     #[test]
@@ -205,8 +237,33 @@ mod tests {
             in_namespace("old", "c", 2),
         ];
         let mut ledger = Ledger::default();
-        ledger.pass(&findings, at(0));
+        ledger.pass(&findings, &ALL_ASKED, at(0));
         ledger.said(&findings[4], at(0));
-        assert_eq!(ledger.pass(&findings, at(1_800)).say, [1, 3, 0, 2, 4]);
+        assert_eq!(
+            ledger.pass(&findings, &ALL_ASKED, at(1_800)).say,
+            [1, 3, 0, 2, 4]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_gone() {
+        let gone = [];
+        let unasked = BTreeSet::from(["SVC004"]);
+        let seen = [found("a", 60)];
+        let mut ledger = Ledger::default();
+        ledger.pass(&seen, &ALL_ASKED, at(0));
+        assert_eq!(ledger.pass(&gone, &unasked, at(100)), agenda(&[], None));
+        assert_eq!(
+            ledger.pass(&seen, &ALL_ASKED, at(110)),
+            agenda(&[0], None),
+            "it has been there since the beginning"
+        );
+        ledger.said(&seen[0], at(110));
+        ledger.pass(&gone, &unasked, at(120));
+        let back = ledger.pass(&seen, &ALL_ASKED, at(130));
+        assert_eq!(back, agenda(&[], Some(110 + 1_800)), "it was said");
+        ledger.pass(&gone, &ALL_ASKED, at(140));
+        let new = ledger.pass(&seen, &ALL_ASKED, at(150));
+        assert_eq!(new, agenda(&[], Some(210)), "it was gone, and is new");
     }
 }

@@ -47,12 +47,12 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 /// refused something waits for less, but never so little that refusals keep a core busy.
 async fn pause(shared: &Shared, last: &Built) {
     let usual = shared.options.debounce.max(last.took * SHARE);
-    let least = last.at + last.took * HASTE;
+    let soonest = last.at + last.took * HASTE;
     tokio::select! {
         () = tokio::time::sleep_until((last.at + usual).into()) => {}
         () = async {
             shared.wanted.notified().await;
-            tokio::time::sleep_until(least.into()).await;
+            tokio::time::sleep_until(soonest.into()).await;
         } => {}
     }
 }

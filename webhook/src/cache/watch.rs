@@ -20,12 +20,8 @@ use jiff::Timestamp;
 use netdoctor_engine::model::{Kind, decode::Any};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// How long the server is asked to keep a watch open; kinds differ a little so that not all end at once.
 const WATCH_SECONDS: u64 = 240;
@@ -40,15 +36,28 @@ const DISBELIEF: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// A watch that lived for so long was a good one, however it ended: something in front of an API server may cut every
+/// connection that is quiet for some minutes.
+const GOOD: Duration = Duration::from_mins(1);
+
 /// Where a watch goes on.
 struct Position {
     path: String,
     version: String,
+    /// Since when it has been watched from there, where it was.
+    opened: Option<Instant>,
+}
+
+impl Position {
+    fn lived(&self) -> Duration {
+        self.opened
+            .map_or(Duration::ZERO, |opened| opened.elapsed())
+    }
 }
 
 /// Keeps a kind up to date for as long as the future is polled.
 pub(super) async fn keep(shared: Arc<Shared>, kind: Kind) {
-    let mut position = None;
+    let mut position: Option<Position> = None;
     let mut failures = 0;
     let mut refused = None;
     loop {
@@ -58,6 +67,12 @@ pub(super) async fn keep(shared: Arc<Shared>, kind: Kind) {
             continue;
         };
         tracing::debug!(%kind, %failure, "a watch ended");
+        if position
+            .as_ref()
+            .is_some_and(|position| position.lived() > GOOD)
+        {
+            failures = 0;
+        }
         let pause = match &failure {
             Failure::Forbidden | Failure::NotFound => {
                 let since = *refused.get_or_insert_with(Instant::now);
@@ -122,7 +137,11 @@ async fn follow(
     } else {
         let path = resource::path(&shared.client, kind).await?;
         let version = list(shared, kind, &path).await?;
-        position.insert(Position { path, version })
+        position.insert(Position {
+            path,
+            version,
+            opened: None,
+        })
     };
     let began = Instant::now();
     watch(shared, kind, position).await?;
@@ -246,7 +265,9 @@ async fn watch(shared: &Shared, kind: Kind, position: &mut Position) -> Result<(
         escaped(&position.version),
         WATCH_SECONDS + kind as u64 * 7 % 60,
     );
+    position.opened = None;
     let mut lines = Lines::open(&shared.client, &path).await?;
+    position.opened = Some(Instant::now());
     shared.heard(kind);
     while let Some(line) = lines.next(IDLE).await? {
         shared.heard(kind);

@@ -1,7 +1,7 @@
 //! The text format that every scraper and `promtool check metrics` reads.
 //!
 //! The library writes `OpenMetrics`, which differs in two places: there a counter is declared without the `_total` of its
-//! samples, and the text ends with a marker.
+//! samples, and the text ends with a marker. A family without labels gets braces that `promtool` would not write.
 
 use prometheus_client::{encoding::text::encode_registry, registry::Registry};
 use std::collections::BTreeSet;
@@ -24,7 +24,10 @@ fn classic(open_metrics: &str) -> String {
             Some((word, name, rest)) if counters.contains(name) => {
                 text.push_str(&format!("# {word} {name}_total {rest}"));
             }
-            _ => text.push_str(line),
+            _ => match line.split_once("{} ") {
+                Some((name, value)) => text.extend([name, " ", value]),
+                None => text.push_str(line),
+            },
         }
         text.push('\n');
     }

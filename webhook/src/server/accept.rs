@@ -8,7 +8,7 @@ use crate::{
 use axum::Router;
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -89,9 +89,9 @@ impl Listener {
         let mut pause = PAUSES.0;
         loop {
             match self.socket.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     pause = PAUSES.0;
-                    self.take(stream);
+                    self.take(stream, peer.ip().to_canonical());
                 }
                 Err(error) if of_one_connection(&error) => {}
                 Err(error) => {
@@ -104,8 +104,8 @@ impl Listener {
         }
     }
 
-    fn take(&self, stream: TcpStream) {
-        let Some(ticket) = self.connections.admit() else {
+    fn take(&self, stream: TcpStream, peer: IpAddr) {
+        let Some(ticket) = self.connections.admit(peer) else {
             let failure = HandshakeFailure::ConnectionLimit;
             return self.shared.metrics.handshake_failed(failure);
         };

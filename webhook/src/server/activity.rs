@@ -1,14 +1,17 @@
 //! What a connection is doing, and until when it may.
 //!
 //! ```text
-//!  handshake --established--> idle --first byte--> head --request--> busy --answered--> idle
+//!  handshake --established--> idle --first byte--> head --request--> body --received--> busy --answered--> idle
 //! ```
 //!
 //! hyper's own timer for the head runs while a connection is idle, too: it would close what the API server keeps for its
 //! next request, at a moment that can coincide with that request. So the head has its time from its first byte, and an
 //! idle connection has longer than the 90 seconds after which the API server closes it itself.
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{
+    body::{Body, Frame, SizeHint},
+    rt::{Read, ReadBufCursor, Write},
+};
 use std::{
     io,
     pin::Pin,
@@ -21,14 +24,13 @@ use tokio::{sync::Notify, time::Instant};
 /// How long each state of a connection may last.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
-    /// From accepting to the end of the TLS handshake.
+    /// From accepting to the end of the TLS handshake. A client that does not take what it is sent has as long.
     pub handshake: Duration,
     /// From the first byte of a head to its last.
     pub head: Duration,
     /// Between two requests, and before the first.
     pub idle: Duration,
-    /// From the head to the end of the answer. Reviews have their own, shorter time; this is for clients that do not
-    /// take their answer.
+    /// From the head to the end of the answer. Reviews have their own, shorter time.
     pub busy: Duration,
 }
 
@@ -48,6 +50,7 @@ enum State {
     Handshake,
     Idle,
     Head,
+    Body,
     Busy,
 }
 
@@ -62,7 +65,12 @@ pub(super) struct Activity {
 struct Now {
     state: State,
     since: Instant,
+    /// Whether it has ever had an answer.
     used: bool,
+    /// Since when the client has not taken what it is sent.
+    blocked: Option<Instant>,
+    /// Whether it was idle when it was told to go.
+    polite: bool,
 }
 
 impl Activity {
@@ -72,6 +80,8 @@ impl Activity {
                 state: State::Handshake,
                 since: Instant::now(),
                 used: false,
+                blocked: None,
+                polite: false,
             }),
             told: Notify::new(),
         }
@@ -93,13 +103,31 @@ impl Activity {
 
     /// The head is complete.
     pub(super) fn request(&self) {
-        self.lock().used = true;
-        self.enter(State::Busy);
+        self.enter(State::Body);
+    }
+
+    /// So is the body, or nobody wants the rest of it.
+    fn received(&self) {
+        let mut now = self.lock();
+        if now.state == State::Body {
+            now.state = State::Busy;
+            now.since = Instant::now();
+        }
     }
 
     /// The answer has been handed over.
     pub(super) fn answered(&self) {
+        self.lock().used = true;
         self.enter(State::Idle);
+    }
+
+    /// Whether the client takes what it is sent.
+    fn sent<T>(&self, polled: &Poll<T>) {
+        let mut now = self.lock();
+        match polled {
+            Poll::Ready(_) => now.blocked = None,
+            Poll::Pending => _ = now.blocked.get_or_insert_with(Instant::now),
+        }
     }
 
     fn enter(&self, state: State) {
@@ -111,30 +139,48 @@ impl Activity {
     /// Until when the connection may stay as it is.
     pub(super) fn deadline(&self, times: &Times) -> Instant {
         let now = *self.lock();
-        now.since
+        let until = now.since
             + match now.state {
                 State::Handshake => times.handshake,
                 State::Idle => times.idle,
                 State::Head => times.head,
-                State::Busy => times.busy,
-            }
+                State::Body | State::Busy => times.busy,
+            };
+        now.blocked
+            .map_or(until, |since| until.min(since + times.handshake))
     }
 
-    /// How little is lost with this connection: never used before used, then the longest without a request. `None` when
-    /// it is busy.
+    /// How little is lost with this connection: one whose client owes us something before one that had its answers, then
+    /// the longest time in that state. `None` when it is we who owe.
+    ///
+    /// What a client owes is a first request, the rest of one, or taking an answer. The API server does each of them in
+    /// milliseconds, so the one that has owed for the longest is not its.
     pub(super) fn uselessness(&self) -> Option<(bool, Duration)> {
         let now = *self.lock();
-        (now.state != State::Busy).then(|| (!now.used, now.since.elapsed()))
+        if let Some(since) = now.blocked {
+            return Some((true, since.elapsed()));
+        }
+        let owes = match now.state {
+            State::Handshake | State::Head | State::Body => true,
+            State::Idle => !now.used,
+            State::Busy => return None,
+        };
+        Some((owes, now.since.elapsed()))
     }
 
     /// Tells the connection to go.
     pub(super) fn evict(&self) {
+        let mut now = self.lock();
+        now.polite = now.state == State::Idle && now.blocked.is_none();
+        drop(now);
         self.told.notify_one();
     }
 
-    /// Waits until it is told to go.
-    pub(super) async fn evicted(&self) {
+    /// Waits until it is told to go. Says whether it was idle then: so what has begun since is still to be answered, while
+    /// whoever owed us something is not waited for.
+    pub(super) async fn evicted(&self) -> bool {
         self.told.notified().await;
+        self.lock().polite
     }
 
     fn lock(&self) -> MutexGuard<'_, Now> {
@@ -142,7 +188,46 @@ impl Activity {
     }
 }
 
-/// A stream that notes when bytes arrive.
+/// A body on its way: owed by the client until it is dropped, read to its end or not.
+#[derive(Debug)]
+pub(super) struct Owed<B> {
+    body: B,
+    activity: Arc<Activity>,
+}
+
+impl<B> Owed<B> {
+    pub(super) fn new(body: B, activity: Arc<Activity>) -> Self {
+        Self { body, activity }
+    }
+}
+
+impl<B> Drop for Owed<B> {
+    fn drop(&mut self) {
+        self.activity.received();
+    }
+}
+
+impl<B: Body + Unpin> Body for Owed<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream that notes when bytes arrive, and when they do not leave.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
@@ -176,11 +261,15 @@ impl<S: Write + Unpin> Write for Watched<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.activity.sent(&polled);
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        self.activity.sent(&polled);
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -196,7 +285,9 @@ impl<S: Write + Unpin> Write for Watched<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.activity.sent(&polled);
+        polled
     }
 }
 
@@ -228,10 +319,34 @@ mod tests {
         );
         activity.request();
         assert_eq!(activity.deadline(&times), Instant::now() + times.busy);
+        assert_eq!(
+            activity.uselessness(),
+            Some((true, Duration::ZERO)),
+            "its body may never come"
+        );
+        activity.received();
         activity.bytes();
         assert_eq!(activity.uselessness(), None);
         activity.answered();
         assert_eq!(activity.deadline(&times), Instant::now() + times.idle);
         assert_eq!(activity.uselessness(), Some((false, Duration::ZERO)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_take_an_answer_owes_for_as_long() {
+        let times = Times::default();
+        let activity = Activity::new();
+        activity.established();
+        activity.request();
+        activity.received();
+        let stuck = Poll::<()>::Pending;
+        activity.sent(&stuck);
+        let begin = Instant::now();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        activity.sent(&stuck);
+        assert_eq!(activity.uselessness(), Some((true, Duration::from_secs(3))));
+        assert_eq!(activity.deadline(&times), begin + times.handshake);
+        activity.sent(&Poll::Ready(()));
+        assert_eq!(activity.uselessness(), None, "it is being answered");
     }
 }

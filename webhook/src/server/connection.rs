@@ -2,7 +2,7 @@
 
 use super::{
     Phase, Shared,
-    activity::{Activity, Watched},
+    activity::{Activity, Owed, Watched},
     connections::Ticket,
 };
 use crate::metrics::HandshakeFailure;
@@ -50,7 +50,7 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, ticket: Ticket
     let handshake = timeout(shared.times.handshake, tls.acceptor().accept(stream));
     let accepted = tokio::select! {
         accepted = handshake => accepted,
-        () = ticket.activity().evicted() => return failed(&shared, HandshakeFailure::ConnectionLimit),
+        _ = ticket.activity().evicted() => return failed(&shared, HandshakeFailure::ConnectionLimit),
     };
     match accepted {
         Ok(Ok(stream)) => {
@@ -93,10 +93,13 @@ where
         tokio::select! {
             _ended_or_overdue = served => return,
             () = stopping(&mut phase), if !leaving => leaving = true,
-            () = activity.evicted() => {
-                connection.as_mut().graceful_shutdown();
-                // It is idle, or it would not have been chosen: all that is left is to say goodbye.
-                _ = timeout(FAREWELL, connection).await;
+            polite = activity.evicted() => {
+                if polite {
+                    connection.as_mut().graceful_shutdown();
+                    _ = timeout(FAREWELL, connection).await;
+                } else {
+                    failed(shared, HandshakeFailure::ConnectionLimit);
+                }
                 return;
             }
         }
@@ -145,9 +148,10 @@ async fn answer(
     activity: Arc<Activity>,
 ) -> Result<Response<Guarded>, Infallible> {
     activity.request();
-    let guard = Guard(activity);
+    let guard = Guard(activity.clone());
+    let request = request.map(|body| Body::new(Owed::new(body, activity)));
     // A router is always ready, and cannot fail.
-    let mut response = shared.router.clone().call(request.map(Body::new)).await?;
+    let mut response = shared.router.clone().call(request).await?;
     if *shared.phase.borrow() >= Phase::Closing {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);

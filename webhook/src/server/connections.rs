@@ -1,11 +1,13 @@
 //! The connections that are open, and which one has to go when there are too many.
 //!
 //! An API server keeps connections and uses them again, so an idle one is worth keeping, but never at the price of a new
-//! one: whoever opens connections and says nothing must not lock the API server out.
+//! one: whoever opens connections and says nothing must not lock the API server out. Nor may whoever opens the most: it is
+//! the client with the most connections that loses one.
 
 use super::activity::Activity;
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
@@ -25,7 +27,14 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    by_number: BTreeMap<u64, Arc<Activity>>,
+    by_number: BTreeMap<u64, Held>,
+    by_peer: BTreeMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Held {
+    peer: IpAddr,
+    activity: Arc<Activity>,
 }
 
 impl Connections {
@@ -38,16 +47,15 @@ impl Connections {
         }))
     }
 
-    /// Room for one more. When there is none, the least useful connection is told to go; `None` when all are busy.
-    pub(super) fn admit(&self) -> Option<Ticket> {
+    /// Room for one more from `peer`. When there is none, the least useful connection is told to go; `None` when all are
+    /// busy.
+    pub(super) fn admit(&self, peer: IpAddr) -> Option<Ticket> {
         let mut open = self.0.lock();
         if open.by_number.len() >= self.0.most && !open.evict() {
             return None;
         }
-        let number = open.next;
-        open.next += 1;
         let activity = Arc::new(Activity::new());
-        open.by_number.insert(number, activity.clone());
+        let number = open.add(peer, activity.clone());
         self.0.tasks.send_modify(|tasks| *tasks += 1);
         Some(Ticket {
             connections: self.clone(),
@@ -81,19 +89,37 @@ impl Inner {
 }
 
 impl Open {
+    fn add(&mut self, peer: IpAddr, activity: Arc<Activity>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.by_number.insert(number, Held { peer, activity });
+        *self.by_peer.entry(peer).or_default() += 1;
+        number
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Held> {
+        let held = self.by_number.remove(&number)?;
+        if let Some(count) = self.by_peer.get_mut(&held.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_peer.remove(&held.peer);
+            }
+        }
+        Some(held)
+    }
+
     fn evict(&mut self) -> bool {
+        let of_peer = |peer| self.by_peer.get(peer).copied().unwrap_or_default();
         let worst = self
             .by_number
             .iter()
-            .filter_map(|(number, activity)| Some((activity.uselessness()?, *number)))
+            .filter_map(|(number, held)| {
+                let uselessness = held.activity.uselessness()?;
+                Some((of_peer(&held.peer), uselessness, *number))
+            })
             .max();
-        let Some((_, number)) = worst else {
-            return false;
-        };
-        if let Some(activity) = self.by_number.remove(&number) {
-            activity.evict();
-        }
-        true
+        let evicted = worst.and_then(|(_, _, number)| self.remove(number));
+        evicted.map(|held| held.activity.evict()).is_some()
     }
 }
 
@@ -113,44 +139,79 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.connections.0.lock().by_number.remove(&self.number);
+        self.connections.0.lock().remove(self.number);
         self.connections.0.tasks.send_modify(|tasks| *tasks -= 1);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::activity::Owed, *};
     use futures_util::FutureExt as _;
-    use std::time::Duration;
+    use std::{net::Ipv4Addr, time::Duration};
+
+    const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn told_to_go(ticket: &Ticket) -> bool {
         ticket.activity().evicted().now_or_never().is_some()
     }
 
+    /// A request has arrived completely, and has no answer yet.
+    fn judged(ticket: &Ticket) {
+        ticket.activity().request();
+        drop(Owed::new((), ticket.activity().clone()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_the_most_loses_one_even_when_others_are_less_useful() {
+        let connections = Connections::new(4);
+        let many = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 7));
+        let admit = |peer| {
+            let ticket = connections.admit(peer).unwrap();
+            ticket.activity().established();
+            ticket
+        };
+        // Each of the many has had an answer, and keeps its connection for more.
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let ticket = admit(many);
+            judged(&ticket);
+            ticket.activity().answered();
+            held.push(ticket);
+            tokio::time::advance(Duration::from_secs(5)).await;
+        }
+        let alone = admit(PEER);
+        let more = admit(many);
+        assert!(!told_to_go(&alone), "it is the only one of its client");
+        assert!(told_to_go(&held[0]));
+        drop((held, more));
+        assert_eq!(connections.count(), 1);
+        assert_eq!(connections.0.lock().by_peer, BTreeMap::from([(PEER, 1)]));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_longest_silent_connection_goes_first_and_busy_ones_never() {
         let connections = Connections::new(3);
-        let used = connections.admit().unwrap();
+        let used = connections.admit(PEER).unwrap();
         used.activity().established();
-        used.activity().request();
+        judged(&used);
         used.activity().answered();
         tokio::time::advance(Duration::from_mins(1)).await;
-        let silent = connections.admit().unwrap();
+        let silent = connections.admit(PEER).unwrap();
         silent.activity().established();
-        let busy = connections.admit().unwrap();
+        let busy = connections.admit(PEER).unwrap();
         busy.activity().established();
-        busy.activity().request();
+        judged(&busy);
 
         // Never used goes before used, however long that has been idle.
-        let fourth = connections.admit().unwrap();
+        let fourth = connections.admit(PEER).unwrap();
         assert!(told_to_go(&silent));
         assert!(!told_to_go(&used));
-        fourth.activity().request();
-        let fifth = connections.admit().unwrap();
+        judged(&fourth);
+        let fifth = connections.admit(PEER).unwrap();
         assert!(told_to_go(&used));
-        fifth.activity().request();
-        assert!(connections.admit().is_none(), "all are busy");
+        judged(&fifth);
+        assert!(connections.admit(PEER).is_none(), "all are busy");
         assert!(!told_to_go(&busy));
 
         assert_eq!(connections.count(), 5);

@@ -5,6 +5,10 @@ use std::time::Duration;
 /// The API server gives up after at most this long (`timeoutSeconds` is limited to 30).
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// Anybody can write any time into a URL. So many times the configured one is as much as is believed: enough for a
+/// configuration whose `timeoutSeconds` was raised, and not enough to make waiting expensive for us.
+const MOST: u32 = 5;
+
 /// Time for one review: 60 % of what the API server waits. The rest is for the network and for our answer.
 ///
 /// `query` is that of the request: the API server adds `timeout=2s` to the URL. What is absent, unreadable or out of range
@@ -16,7 +20,8 @@ pub(super) fn time_for_review(query: Option<&str>, configured: Duration) -> Dura
         .filter_map(|pair| pair.strip_prefix("timeout="))
         .filter_map(|text| crate::duration::parse(text).ok())
         .find(|timeout| !timeout.is_zero() && *timeout <= LONGEST);
-    sent.unwrap_or(configured) * 3 / 5
+    let waits = sent.map_or(configured, |sent| sent.min(configured * MOST));
+    waits * 3 / 5
 }
 
 #[cfg(test)]
@@ -30,7 +35,9 @@ mod tests {
             (None, 600),
             (Some(""), 600),
             (Some("timeout=2s"), 1_200),
-            (Some("timeout=10s"), 6_000),
+            (Some("timeout=5s"), 3_000),
+            (Some("timeout=10s"), 3_000),
+            (Some("timeout=30s"), 3_000),
             (Some("dryRun=All&timeout=500ms"), 300),
             (Some("timeout=0s"), 600),
             (Some("timeout=31s"), 600),

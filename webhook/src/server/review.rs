@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     admit::{self, BadReview, Decision, FailOpen, Verdict},
+    budget::Budget,
     logging::TraceContext,
     metrics::{Metrics, Webhook},
 };
@@ -26,7 +27,12 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures_util::future::BoxFuture;
-use std::{future::ready, sync::Arc, time::Duration};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::{Instant, timeout_at};
 
 /// Judges reviews. Called on a thread that may be kept busy.
@@ -58,6 +64,8 @@ pub struct Limits {
     pub body: usize,
     /// Memory for all bodies together.
     pub memory: usize,
+    /// How long a body may take to arrive, whatever time the review has: until then it is the client that is slow.
+    pub arrival: Duration,
     /// What the API server waits for `/validate` when it does not say so itself.
     pub validate: Duration,
     /// What the API server waits for `/mutate` when it does not say so itself.
@@ -69,9 +77,39 @@ impl Default for Limits {
         Self {
             body: 8 << 20,
             memory: 64 << 20,
+            arrival: Duration::from_secs(2),
             validate: Duration::from_secs(2),
             mutate: Duration::from_secs(1),
         }
+    }
+}
+
+/// Anybody who reaches the port can be refused: as many lines at once, then one per second, each with how many were not
+/// written. The metrics count them all.
+const LINES: u32 = 10;
+
+/// Lines about refusals.
+struct Refusals {
+    budget: Budget,
+    unsaid: u64,
+}
+
+impl Refusals {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            budget: Budget::new(LINES, SignedDuration::from_secs(1), now),
+            unsaid: 0,
+        }
+    }
+
+    /// Whether there is to be a line about one more, and how many there were without.
+    fn say(&mut self, now: Timestamp) -> Option<u64> {
+        if self.budget.left(now) == 0 {
+            self.unsaid += 1;
+            return None;
+        }
+        self.budget.spend();
+        Some(std::mem::take(&mut self.unsaid))
     }
 }
 
@@ -87,6 +125,7 @@ pub struct Admission {
     judging: Memory,
     limits: Limits,
     metrics: Arc<Metrics>,
+    refusals: Arc<Mutex<Refusals>>,
 }
 
 impl Admission {
@@ -99,6 +138,7 @@ impl Admission {
             judging: Memory::new(JUDGING),
             limits,
             metrics,
+            refusals: Arc::new(Mutex::new(Refusals::new(Timestamp::now()))),
         }
     }
 }
@@ -144,7 +184,7 @@ impl Admission {
             request.into_body(),
             self.limits.body,
             &self.memory,
-            deadline,
+            deadline.min(started + self.limits.arrival),
         )
         .await;
         let (head, answer) = self.answer(webhook, body, deadline).await;
@@ -229,13 +269,19 @@ impl Admission {
     fn refuse(&self, review: &Review, status: StatusCode, text: &str) -> Response {
         let took = review.started.elapsed();
         self.metrics.refused(review.webhook, status.as_u16(), took);
-        tracing::warn!(
-            webhook = review.webhook.as_str(),
-            uid = review.head.uid,
-            status = status.as_u16(),
-            trace_id = review.trace.as_ref().map(TraceContext::trace_id),
-            "a request could not be answered with a decision",
-        );
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = refusals.say(Timestamp::now());
+        drop(refusals);
+        if let Some(unsaid) = said {
+            tracing::warn!(
+                webhook = review.webhook.as_str(),
+                uid = review.head.uid,
+                status = status.as_u16(),
+                trace_id = review.trace.as_ref().map(TraceContext::trace_id),
+                unsaid,
+                "a request could not be answered with a decision",
+            );
+        }
         (status, format!("{text}\n")).into_response()
     }
 }

@@ -5,14 +5,14 @@
 
 use super::{
     Serving,
-    authority::{Authority, AuthorityError},
+    authority::{Authority, AuthorityError, Trusted},
     cluster::{Cluster, ClusterError, Found, Place},
-    rotation::{Bundle, Leaf, Seen, Step, Timing, leaf_is_due, next_step},
+    rotation::{Bundle, Leaf, Seen, Step, Surprise, Timing, leaf_is_due, next_step},
     secret::Contents,
 };
 use crate::{
     clock::Clock,
-    lease::Leases,
+    lease::{LeaseError, Leases},
     metrics::{Certificate, Metrics},
     server::Phase,
 };
@@ -47,7 +47,40 @@ pub struct SelfManaged {
     names: Vec<String>,
     serving: Arc<Serving>,
     leaf: Option<Leaf>,
+    /// The authority that signed it.
+    signer: Option<Trusted>,
+    surprise: Surprise,
+    election: Election,
     metrics: Arc<Metrics>,
+}
+
+/// Why this replica knows nothing about the Lease, as it was said last.
+#[derive(Default)]
+struct Election {
+    said: String,
+}
+
+impl Election {
+    /// Every failure is counted, and every reason said once.
+    fn news(&mut self, stood: Result<(), LeaseError>, metrics: &Metrics) {
+        let Err(error) = stood else {
+            self.said.clear();
+            return;
+        };
+        metrics.election_failed();
+        let text = chain(&error);
+        if text != self.said {
+            tracing::warn!(error = text, "no news about who leads");
+            self.said = text;
+        }
+    }
+}
+
+/// An error with its sources: the outermost does not repeat them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let sources = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = sources.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 impl SelfManaged {
@@ -68,6 +101,9 @@ impl SelfManaged {
             timing,
             serving,
             leaf: None,
+            signer: None,
+            surprise: Surprise::default(),
+            election: Election::default(),
             metrics,
         }
     }
@@ -101,6 +137,7 @@ impl SelfManaged {
         if let Err(error) = self.leases.release(&self.clock).await {
             tracing::info!(%error, "the Lease is left to end by itself");
         }
+        self.metrics.leads(self.leads());
     }
 
     /// Brings everything up to date, as far as that is this replica's to do.
@@ -108,9 +145,10 @@ impl SelfManaged {
     /// # Errors
     /// When the cluster cannot be read or written. What was served before still is.
     pub async fn look(&mut self) -> Result<(), ManagedError> {
-        if let Err(error) = self.leases.stand(&self.clock).await {
-            tracing::debug!(%error, "no news about who leads");
-        }
+        let stood = self.leases.stand(&self.clock).await;
+        self.election.news(stood, &self.metrics);
+        self.metrics.leads(self.leads());
+        self.surprise.look();
         for _ in 0..MOST_STEPS {
             if self.once().await? {
                 break;
@@ -132,13 +170,17 @@ impl SelfManaged {
             self.create().await?;
             return Ok(false);
         };
-        let contents = Contents::of(&secret);
+        let mut contents = Contents::of(&secret);
         self.serve(&contents)?;
         let Some(found) = found else {
             return Ok(true);
         };
         let found = found.inspect_err(|_| self.metrics.bundle_failed())?;
         let now = self.clock.now();
+        if self.leads() && contents.keep(self.trusted(now)) {
+            tracing::warn!("the Secret was lost or replaced: the authority before stays trusted");
+            return self.write(secret, &contents).await.map(|()| false);
+        }
         let bundle = contents.bundle();
         let step = next_step(&seen(&contents, &found, &bundle), now, &self.timing);
         if matches!(step, Step::Wait(_)) || !self.leads() {
@@ -151,6 +193,13 @@ impl SelfManaged {
 
     fn leads(&self) -> bool {
         self.leases.leads(self.clock.reading())
+    }
+
+    /// The authority of the leaf that this replica answers with, as long as that is worth something. Whoever lost the
+    /// Secret, or restored an old one, has not taken it from the callers.
+    fn trusted(&self, now: Timestamp) -> Option<&Trusted> {
+        let leaf = self.leaf.as_ref()?;
+        self.signer.as_ref().filter(|_| leaf.facts.is_valid(now))
     }
 
     /// The first Secret is made by whoever comes first.
@@ -172,7 +221,7 @@ impl SelfManaged {
     async fn take(
         &self,
         step: Step,
-        mut secret: Secret,
+        secret: Secret,
         contents: Contents,
         (found, bundle): (&[Found], &str),
         now: Timestamp,
@@ -190,7 +239,11 @@ impl SelfManaged {
             }
             Step::Publish | Step::Confirm | Step::Promote | Step::Forget | Step::Wait(_) => None,
         };
-        contents.after(step, made, now).write(&mut secret);
+        self.write(secret, &contents.after(step, made, now)).await
+    }
+
+    async fn write(&self, mut secret: Secret, contents: &Contents) -> Result<(), ManagedError> {
+        contents.write(&mut secret);
         match self.cluster.replace(&secret).await {
             Ok(_) => Ok(()),
             // Somebody wrote first: the next look sees what.
@@ -223,6 +276,10 @@ impl SelfManaged {
         self.metrics
             .certificate_expires(Certificate::Ca, facts.not_after);
         let now = self.clock.now();
+        let next = contents.next.as_ref().map(Authority::facts);
+        if self.surprise.waits(self.leaf.as_ref(), facts, next, now) {
+            return Ok(());
+        }
         if !leaf_is_due(self.leaf.as_ref(), facts, now, &self.timing) {
             return Ok(());
         }
@@ -232,6 +289,7 @@ impl SelfManaged {
             facts: pair.facts().clone(),
             authority: facts.clone(),
         });
+        self.signer = Some(authority.certificate().clone());
         self.serving.replace(pair);
         Ok(())
     }

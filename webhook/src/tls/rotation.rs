@@ -159,6 +159,57 @@ pub struct Leaf {
     pub authority: CertificateFacts,
 }
 
+/// So many looks lie between an authority that nobody announced and the first leaf that it signs.
+const LOOKS: u32 = 2;
+
+/// What a replica has seen of authorities to come.
+///
+/// One that signs without ever having been the next one is in a Secret that was lost and made anew, or restored: callers
+/// do not trust it yet. As long as the leaf before is valid, it is answered with for two more looks, in which whoever
+/// leads tells the callers.
+#[derive(Debug, Clone, Default)]
+pub struct Surprise {
+    looks: u32,
+    announced: Option<CertificateFacts>,
+    /// Who came unannounced, and at which look.
+    seen: Option<(CertificateFacts, u32)>,
+}
+
+impl Surprise {
+    /// Another look begins.
+    pub fn look(&mut self) {
+        self.looks = self.looks.wrapping_add(1);
+    }
+
+    /// Whether a replica stays with its leaf for now, although `current` has not signed it.
+    pub fn waits(
+        &mut self,
+        leaf: Option<&Leaf>,
+        current: &CertificateFacts,
+        next: Option<&CertificateFacts>,
+        now: Timestamp,
+    ) -> bool {
+        if let Some(next) = next {
+            self.announced = Some(next.clone());
+        }
+        let Some(leaf) = leaf.filter(|leaf| leaf.facts.is_valid(now)) else {
+            return false;
+        };
+        if leaf.authority == *current || self.announced.as_ref() == Some(current) {
+            self.seen = None;
+            return false;
+        }
+        let since = match &self.seen {
+            Some((seen, since)) if seen == current => *since,
+            _ => {
+                self.seen = Some((current.clone(), self.looks));
+                self.looks
+            }
+        };
+        self.looks.wrapping_sub(since) < LOOKS
+    }
+}
+
 /// Whether a replica needs a new leaf from `authority`, the current one.
 pub fn leaf_is_due(
     leaf: Option<&Leaf>,

@@ -97,6 +97,24 @@ impl Contents {
         self.requested.is_some() && self.requested != self.honoured
     }
 
+    /// Keeps an authority trusted that the Secret does not know. Says whether that changed anything.
+    pub(super) fn keep(&mut self, trusted: Option<&Trusted>) -> bool {
+        let Some(trusted) = trusted else {
+            return false;
+        };
+        let signing = [&self.current, &self.next].into_iter().flatten();
+        let known = signing
+            .map(Authority::certificate)
+            .chain(&self.previous)
+            .any(|known| known == trusted);
+        if known {
+            return false;
+        }
+        self.previous.insert(0, trusted.clone());
+        self.previous.truncate(MOST_PREVIOUS);
+        true
+    }
+
     /// What callers are to trust: newest first, each certificate once.
     pub fn bundle(&self) -> String {
         let ahead = [&self.next, &self.current].into_iter().flatten();

@@ -2,6 +2,7 @@
 
 use crate::{
     fake_api::Fault,
+    parser::Exposition,
     world::{LEASE, Replica, SECRET, VALIDATING, World},
 };
 use jiff::SignedDuration;
@@ -150,6 +151,13 @@ async fn one_configuration_that_cannot_be_written_does_not_stop_the_other() {
     assert_eq!(world.authorities(VALIDATING), 1);
 }
 
+/// Whether a replica says that it leads, and how often it knew nothing about the Lease.
+fn election(world: &World, replica: &Replica) -> [Option<f64>; 2] {
+    let text = replica.metrics.render(world.wall());
+    let exposition = Exposition::parse(&text).unwrap();
+    ["netdoctor_leader", "netdoctor_lease_failures_total"].map(|name| exposition.value(name, &[]))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_lease_a_replica_serves_and_nobody_writes() {
     let mut world = World::new();
@@ -164,10 +172,12 @@ async fn without_the_lease_a_replica_serves_and_nobody_writes() {
     );
     assert!(world.api.object(LEASE).is_none());
     assert_eq!(world.authorities(VALIDATING), 0);
+    assert_eq!(election(&world, &replica), [Some(0.0), Some(1.0)]);
     world.api.heal();
     world.pass(POLL);
     replica.look().await;
     assert_eq!(world.authorities(VALIDATING), 1);
+    assert_eq!(election(&world, &replica), [Some(1.0), Some(1.0)]);
 }
 
 #[tokio::test(start_paused = true)]

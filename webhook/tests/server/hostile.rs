@@ -1,8 +1,15 @@
 //! Clients that mean harm, or are broken: none of them keeps the API server from its answer.
 
 use crate::support::{Client, Running, Start, review, trusting};
-use netdoctor_webhook::server::Times;
-use std::time::{Duration, Instant};
+use axum::{Router, body::Bytes, routing::get};
+use netdoctor_webhook::{
+    metrics::Metrics,
+    server::{Limits, Listener, Phases, Times, bind},
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -202,6 +209,82 @@ async fn silent_connections_make_room_for_one_that_asks() {
     );
     let mut first = silent.swap_remove(0);
     assert_eq!(first.closed().await, b"", "the oldest silent one is closed");
+}
+
+/// A head whose body never comes.
+const PROMISE: &[u8] =
+    b"POST /validate?timeout=30s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_never_come_lock_nobody_out() {
+    let server = Start {
+        connections: 10,
+        ..start()
+    }
+    .start()
+    .await;
+    let mut kept = server.client().await;
+    kept.post("/validate", &review("before", 10)).await.unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..30 {
+        let mut client = server.client().await;
+        client.send(PROMISE).await.unwrap();
+        waiting.push(client);
+    }
+    for uid in ["first", "second", "third"] {
+        let mut fresh = server.client().await;
+        let response = fresh.post("/validate", &review(uid, 10)).await.unwrap();
+        assert_eq!(response.json()["response"]["uid"], uid);
+    }
+    let response = kept.post("/validate", &review("after", 10)).await.unwrap();
+    assert_eq!(
+        response.status, 200,
+        "whoever had its answers is the last to go"
+    );
+    let evicted = "netdoctor_tls_handshake_failures_total{reason=\"connection-limit\"}";
+    server.until_metric(evicted, 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_has_its_own_time_whatever_the_url_says() {
+    let limits = Limits {
+        arrival: Duration::from_millis(300),
+        ..start().limits
+    };
+    let server = Start { limits, ..start() }.start().await;
+    let mut client = server.client().await;
+    let begin = Instant::now();
+    client.send(PROMISE).await.unwrap();
+    assert_eq!(client.response().await.unwrap().status, 503);
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_nobody_takes_lock_nobody_out_either() {
+    let answer = Bytes::from(vec![b'x'; 16 << 20]);
+    let router = Router::new().route("/", get(async move || answer));
+    let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (phases, metrics) = (Phases::default(), Arc::new(Metrics::new()));
+    let bounds = (times(), 5);
+    let listener = Listener::new(listener, None, router, bounds, phases.follow(), metrics);
+    tokio::spawn(listener.serve());
+    let mut greedy = Vec::new();
+    for _ in 0..20 {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let twice = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2);
+        client.write_all(&twice).await.unwrap();
+        // Its answer has begun, and it takes no more of it.
+        client.readable().await.unwrap();
+        greedy.push(client);
+    }
+    let mut probe = TcpStream::connect(address).await.unwrap();
+    let asked = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    probe.write_all(asked).await.unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -136,6 +136,7 @@ impl Default for Start {
             limits: Limits {
                 validate: Duration::from_secs(30),
                 mutate: Duration::from_secs(30),
+                arrival: Duration::from_secs(30),
                 ..Limits::default()
             },
             times: Times::default(),

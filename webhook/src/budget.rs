@@ -1,10 +1,10 @@
-//! How many Events may be written: so many at once, and then so many per time.
+//! How much may be said, as Events or in the log: so much at once, and then so much per time.
 
 use jiff::{SignedDuration, Timestamp};
 
 /// A bucket that fills up with time.
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     most: u32,
     every: SignedDuration,
     left: u32,
@@ -14,7 +14,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// A full bucket: `most` at once, then one `every` so often.
-    pub(super) fn new(most: u32, every: SignedDuration, now: Timestamp) -> Self {
+    pub(crate) fn new(most: u32, every: SignedDuration, now: Timestamp) -> Self {
         Self {
             most,
             every,
@@ -23,8 +23,8 @@ impl Budget {
         }
     }
 
-    /// How many may be written now.
-    pub(super) fn left(&mut self, now: Timestamp) -> usize {
+    /// How many may be said now.
+    pub(crate) fn left(&mut self, now: Timestamp) -> usize {
         let passed = now.duration_since(self.counted);
         // A clock that was set back gives nothing, and must not take anything either.
         if passed.is_negative() {
@@ -46,8 +46,8 @@ impl Budget {
         self.left as usize
     }
 
-    /// One was written.
-    pub(super) fn spend(&mut self) {
+    /// One was said.
+    pub(crate) fn spend(&mut self) {
         self.left = self.left.saturating_sub(1);
     }
 }
