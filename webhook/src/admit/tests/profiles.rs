@@ -104,6 +104,23 @@ fn a_policy_that_denies_everything_is_not_refused() {
     let policy = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: shop}\nspec: {podSelector: {}, policyTypes: [Egress]}\n";
     let answer = Cluster::of(&[DEPLOYMENT]).strict().create(policy);
     answer.warns(&["DNS008"]);
+    // The policy that admits DNS comes next, also for Pods that speak of hosts by name.
+    let asking = DEPLOYMENT.replace(
+        "image: web,",
+        "image: web, env: [{name: DB, value: 'postgres://db:5432'}],",
+    );
+    let strict = Cluster::of(&[&asking]).strict();
+    strict.create(policy).warns(&["DNS008"]);
+    // Rules of its own that forget DNS are no first half of anything.
+    let database = policy.replace(
+        "policyTypes: [Egress]",
+        "policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 5432}]}]",
+    );
+    strict.create(&database).denies("DNS008");
+    Cluster::of(&[&asking])
+        .guarded()
+        .create(&database)
+        .warns(&["DNS008"]);
 }
 
 #[test]
