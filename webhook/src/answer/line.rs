@@ -26,7 +26,7 @@ pub(super) fn of(patch: &Patch) -> Option<Vec<String>> {
 pub(super) fn within(patch: &Patch, longest: usize) -> Option<Vec<String>> {
     let mut lines = Vec::new();
     for (path, edit) in edits(patch)? {
-        split(path, edit, longest, &mut lines)?;
+        split(&path, edit, longest, &mut lines)?;
     }
     (!lines.is_empty() && lines.iter().all(|line| is_printable(line))).then_some(lines)
 }
@@ -37,8 +37,8 @@ fn is_printable(line: &str) -> bool {
 
 /// Puts the lines of an edit behind others. Only what is new can be taken apart: written over something, its fields one by
 /// one would leave the others of that in place.
-fn split(path: Vec<String>, edit: Edit, longest: usize, lines: &mut Vec<String>) -> Option<()> {
-    let text = line(&path, &edit);
+fn split(path: &[String], edit: Edit, longest: usize, lines: &mut Vec<String>) -> Option<()> {
+    let text = line(path, &edit);
     if text.len() <= longest {
         lines.push(text);
         return Some(());
@@ -53,9 +53,9 @@ fn split(path: Vec<String>, edit: Edit, longest: usize, lines: &mut Vec<String>)
         Edit::Add(_) | Edit::Replace(_) | Edit::Remove => return None,
     };
     for (key, value) in fields {
-        let mut inner = path.clone();
+        let mut inner = path.to_owned();
         inner.push(key);
-        split(inner, Edit::Add(value), longest, lines)?;
+        split(&inner, Edit::Add(value), longest, lines)?;
     }
     Some(())
 }
