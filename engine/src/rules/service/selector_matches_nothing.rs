@@ -21,7 +21,8 @@ pub(super) static RULE: Rule = Rule {
     needs: &[Kind::Pod],
     wants: super::CONTROLLERS,
     triggers: super::WORKLOADS,
-    reads: &["/spec/selector", "/spec/type"],
+    // Ports tell which near miss is meant.
+    reads: super::PORT_READS,
     page: include_str!("selector_matches_nothing.md"),
     file: file!(),
     on: &[Check::Service(check)],

@@ -22,7 +22,8 @@ pub(super) static RULE: Rule = Rule {
     wants: super::CONTROLLERS,
     triggers: super::WORKLOADS,
     cases: &[("other-namespace", Severity::Error)],
-    reads: &["/spec/selector", "/spec/type"],
+    // Ports tell which near miss is meant.
+    reads: super::PORT_READS,
     page: include_str!("selector_near_miss.md"),
     file: file!(),
     on: &[Check::Service(check)],
