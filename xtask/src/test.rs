@@ -6,11 +6,12 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use netdoctor_lab::components;
+use netdoctor_lab::image::product::TRIAL;
 use serde_json::Value;
 
 use crate::tools;
@@ -60,12 +61,14 @@ fn steps(tally: &mut Tally) -> Result<()> {
     step("licences and bans", deny)?;
     step("test lab", lab)?;
     let suites = suites()?;
+    let image = BackgroundImage::begin()?;
     step("tests", || {
         let named = suites.other.iter().flat_map(|name| ["--test", name]);
         let rest = ["--lib", "--bins"].into_iter().chain(named);
         tests(tally, &rest.collect::<Vec<_>>())?;
         tests(tally, &["--doc"])
     })?;
+    step("image", || image.end())?;
     step("lab", || {
         let named = suites.lab.iter().flat_map(|name| ["--test", name]);
         tests(tally, &named.collect::<Vec<_>>())
@@ -119,6 +122,42 @@ fn deny() -> Result<()> {
         cargo(&[&["install", "--quiet", "--locked", "--debug"][..], &package].concat())?;
     }
     cargo(&["deny", "check", "bans", "licenses", "sources"])
+}
+
+/// The image that the lab runs takes minutes to compile, and most tests of an API server wait: it gets what they leave.
+struct BackgroundImage(Child);
+
+impl BackgroundImage {
+    fn begin() -> Result<Self> {
+        let program = env::current_exe().context("finding this program")?;
+        Command::new("nice")
+            .args(["-n", "19"])
+            .arg(program)
+            .args(["image", "--profile", TRIAL])
+            .current_dir(netdoctor_lab::repository())
+            .stdout(Stdio::null())
+            .spawn()
+            .map(Self)
+            .context("starting to build the image")
+    }
+
+    /// Where it cannot be built the lab says what it lacks; CI is told here.
+    fn end(mut self) -> Result<()> {
+        let status = self.0.wait().context("waiting for the image")?;
+        ensure!(
+            status.success() || !in_ci(),
+            "the image could not be built ({status})"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for BackgroundImage {
+    fn drop(&mut self) {
+        // Nothing to do for one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Seconds for each fuzz target: long enough to find what a change has just broken.

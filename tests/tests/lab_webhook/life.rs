@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::contains;
 use crate::judged::{EDGE, Warned};
-use crate::stage::{DEPLOYMENT, NAMESPACE, PATIENCE, REPLICAS, Stage};
+use crate::stage::{NAMESPACE, PATIENCE, REPLICAS, Stage};
 
 /// What identifies an object of ours, for kubectl.
 const OURS: &str = "-l=app.kubernetes.io/name=netdoctor";
