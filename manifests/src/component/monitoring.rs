@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     /// The metrics of webhook.md 15, and those of the API server.
-    const METRICS: [&str; 19] = [
+    const METRICS: [&str; 22] = [
         "apiserver_admission_webhook_fail_open_count",
         "apiserver_admission_webhook_rejection_count",
         "netdoctor_admission_duration_seconds_bucket",
@@ -71,6 +71,9 @@ mod tests {
         "netdoctor_cert_expiry_timestamp_seconds",
         "netdoctor_config_reload_failures_total",
         "netdoctor_config_valid",
+        "netdoctor_leader",
+        "netdoctor_lease_failures_total",
+        "netdoctor_log_lines_dropped_total",
         "netdoctor_panics_total",
         "netdoctor_tls_handshake_failures_total",
         "netdoctor_tls_reload_failures_total",

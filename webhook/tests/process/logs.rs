@@ -37,11 +37,11 @@ async fn a_log_that_nobody_reads_holds_nothing_up() {
     let cluster = Cluster::start().await;
     let (mut program, bundle) = start(&cluster).await;
     // Every review is a line, as long as lines get.
-    let mut long = review(&"u".repeat(200));
+    let mut wordy = review(&"u".repeat(200));
     for key in ["name", "namespace"] {
-        long["request"][key] = "n".repeat(250).into();
+        wordy["request"][key] = "n".repeat(250).into();
     }
-    send_often(&program, &bundle, &long.to_string(), 2_000).await;
+    send_often(&program, &bundle, &wordy.to_string(), 2_000).await;
     assert_eq!(get(program.health, "/livez").await.0, 200);
     let text = get(program.metrics, "/metrics").await.1;
     let metrics = Exposition::parse(&text).unwrap();

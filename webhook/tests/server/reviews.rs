@@ -114,9 +114,10 @@ struct Behind {
 
 impl Judge for Behind {
     fn judge(&self, webhook: Webhook, review: &[u8]) -> Result<Decision, BadReview> {
-        let verdict = match self.told.load(Ordering::SeqCst) {
-            true => Verdict::Allow,
-            false => Verdict::Deny,
+        let verdict = if self.told.load(Ordering::SeqCst) {
+            Verdict::Allow
+        } else {
+            Verdict::Deny
         };
         allow(webhook, review).map(|decision| Decision {
             verdict,
