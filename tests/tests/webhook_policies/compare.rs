@@ -286,7 +286,9 @@ impl<'l> Judge<'l> {
         let judgement = judge(&self.rules, &self.snapshot, change, &|_| true, &config, now);
         let mut wanted: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
         for finding in &judgement.report.findings {
-            if !judgement.milder.better.contains(&finding.fingerprint) && !is_left_to_the_auditor(object) {
+            if !judgement.milder.better.contains(&finding.fingerprint)
+                && !is_left_to_the_auditor(object)
+            {
                 let managed = is_managed(&object["metadata"]);
                 let policy = policy_of(finding).name_for(finding.rule, managed);
                 wanted.entry(policy).or_default().push(finding);
