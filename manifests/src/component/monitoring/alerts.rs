@@ -28,7 +28,7 @@ impl Alert {
     }
 }
 
-pub(super) const ALERTS: [Alert; 13] = [
+pub(super) const ALERTS: [Alert; 14] = [
     Alert {
         name: "NetdoctorAdmissionSlow",
         expression: "histogram_quantile(0.99, sum by (le, webhook) (rate(netdoctor_admission_duration_seconds_bucket[5m]))) > 0.2",
@@ -124,6 +124,14 @@ pub(super) const ALERTS: [Alert; 13] = [
         severity: "warning",
         summary: "The netdoctor webhook cannot write its caBundle",
         description: "The next rotation of its authority would cut it off. Look for a forbidden patch in its log.",
+    },
+    Alert {
+        name: "NetdoctorWithoutLeader",
+        expression: "max(netdoctor_leader) == 0",
+        holds: "15m",
+        severity: "warning",
+        summary: "No replica of the netdoctor webhook may look after its certificates",
+        description: "Nobody holds the Lease, so neither the authority nor the caBundle is written. Their log says why; rights to the Lease are the usual reason.",
     },
     Alert {
         name: "NetdoctorConfigurationRefused",
