@@ -6,6 +6,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -129,10 +130,9 @@ struct BackgroundImage(Child);
 
 impl BackgroundImage {
     fn begin() -> Result<Self> {
-        let program = env::current_exe().context("finding this program")?;
         Command::new("nice")
             .args(["-n", "19"])
-            .arg(program)
+            .arg(built("xtask")?)
             .args(["image", "--profile", TRIAL])
             .current_dir(netdoctor_lab::repository())
             .stdout(Stdio::null())
@@ -271,10 +271,7 @@ fn sorted(metadata: &Value) -> Suites {
 /// Runs tests, passing on what cargo prints, and counts. All of the workspace is selected in any case: features of the
 /// dependencies would differ otherwise, and everything would be built again.
 fn tests(tally: &mut Tally, targets: &[&str]) -> Result<()> {
-    // This program was built by the same cargo into the same folder as the plugin, wherever that is.
-    let binary = env::current_exe()
-        .context("finding the build folder")?
-        .with_file_name("kubectl-netdoctor");
+    let binary = built("kubectl-netdoctor")?;
     let mut tests = command(&["test", "--workspace", "--no-fail-fast"]);
     tests.args(targets);
     if in_ci() {
@@ -319,6 +316,13 @@ fn result_line(line: &str) -> Option<Tally> {
         passed: count("passed")?,
         failed: count("failed")?,
     })
+}
+
+/// A program of ours. This one was built by the same cargo into the same folder, wherever that is; by now it may have been
+/// replaced there, so that the system does not know its name any more.
+fn built(name: &str) -> Result<PathBuf> {
+    let this = env::current_exe().context("finding the build folder")?;
+    Ok(this.with_file_name(name))
 }
 
 fn command(arguments: &[&str]) -> Command {
