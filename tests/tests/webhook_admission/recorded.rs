@@ -49,6 +49,10 @@ fn settle(value: &mut Value) {
                 match FLEETING.iter().find(|(name, _)| name == key) {
                     Some((_, kept)) if value.is_string() => *value = (*kept).into(),
                     _ if key == "clusterIPs" => *value = json!(["10.96.0.10"]),
+                    _ if key == "managedFields" => {
+                        settle(value);
+                        in_one_order(value);
+                    }
                     _ => settle(value),
                 }
             }
@@ -56,6 +60,16 @@ fn settle(value: &mut Value) {
         Value::String(text) if text.starts_with(TOKEN) => *text = format!("{TOKEN}xxxxx"),
         Value::Array(items) => items.iter_mut().for_each(settle),
         _ => {}
+    }
+}
+
+/// The API server sorts managers by the second in which they wrote, and by name within one.
+fn in_one_order(managers: &mut Value) {
+    if let Some(managers) = managers.as_array_mut() {
+        managers.sort_by_key(|entry| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            (text("manager"), text("operation"), text("subresource"))
+        });
     }
 }
 
