@@ -217,6 +217,19 @@ impl<'a> Context<'a> {
         self.named::<T>(namespace, name).into_iter().next()
     }
 
+    /// The first object of this name in another namespace. Costs a look-up per namespace.
+    pub fn elsewhere<T: Stored>(&self, namespace: &str, name: &str) -> Option<&'a T> {
+        let store = self.snapshot.store::<T>();
+        let stored = store
+            .namespaces()
+            .filter(|other| *other != namespace)
+            .flat_map(|other| self.overlaid(store.named(other, name)));
+        let extra = self.extra::<T>().filter(|object| {
+            &*object.meta().namespace != namespace && &*object.meta().name == name
+        });
+        stored.chain(extra).next()
+    }
+
     /// A controller by kind and name. Variants: the first.
     pub fn controller(&self, namespace: &str, kind: &str, name: &str) -> Option<&'a Controller> {
         self.named::<Controller>(namespace, name)

@@ -1,8 +1,7 @@
 //! How long the webhook takes to judge a review, with clusters of three sizes in its cache.
 //!
 //! `cargo bench -p netdoctor-webhook --bench evaluate`. The mean that criterion gives hides what an API server waits for
-//! now and then, so the slowest of many calls are printed as well, by the clock on the wall and in processor time: on a
-//! machine with other work only the second says something about the code.
+//! now and then, so the slowest of many calls are printed as well, by the clock: other work on the machine is in them.
 #![allow(
     missing_docs,
     clippy::print_stdout,
@@ -85,32 +84,24 @@ fn main() {
 
 /// All reviews in turn, so that none finds everything it needs still warm from itself.
 fn percentiles(cluster: &Cluster) {
-    let mut wall: Vec<Vec<Duration>> = vec![Vec::new(); cluster.reviews.len()];
-    let mut processor = wall.clone();
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cluster.reviews.len()];
     for _ in 0..ROUNDS {
         for (number, (_, review)) in cluster.reviews.iter().enumerate() {
-            let (began, used) = (Instant::now(), processor_time());
+            let began = Instant::now();
             cluster.judge(review);
-            processor[number].push(processor_time().saturating_sub(used));
-            wall[number].push(began.elapsed());
+            times[number].push(began.elapsed());
         }
     }
-    println!(
-        "  {:<36} {:>18} {:>24}",
-        "", "wall p50 / p99", "processor p50 / p99"
-    );
-    let line = |name: &str, wall: &mut Vec<Duration>, processor: &mut Vec<Duration>| {
-        let [a, b] = [0.5, 0.99].map(|part| micros(percentile(wall, part)));
-        let [c, d] = [0.5, 0.99].map(|part| micros(percentile(processor, part)));
-        println!("  {name:<36} {a:>7} / {b:>7} µs {c:>10} / {d:>7} µs");
+    println!("  {:<36} {:>18}", "", "p50 / p99");
+    let line = |name: &str, times: &mut Vec<Duration>| {
+        let [a, b] = [0.5, 0.99].map(|part| percentile(times, part).as_micros());
+        println!("  {name:<36} {a:>7} / {b:>7} µs");
     };
-    let mut all = (Vec::new(), Vec::new());
-    for (number, (name, _)) in cluster.reviews.iter().enumerate() {
-        all.0.extend_from_slice(&wall[number]);
-        all.1.extend_from_slice(&processor[number]);
-        line(name, &mut wall[number], &mut processor[number]);
+    let mut all = times.concat();
+    for ((name, _), times) in cluster.reviews.iter().zip(&mut times) {
+        line(name, times);
     }
-    line("all", &mut all.0, &mut all.1);
+    line("all", &mut all);
 }
 
 fn percentile(times: &mut [Duration], part: f64) -> Duration {
@@ -123,15 +114,4 @@ fn percentile(times: &mut [Duration], part: f64) -> Duration {
     )]
     let position = (times.len() as f64 * part) as usize;
     times.get(position).copied().unwrap_or_default()
-}
-
-fn micros(time: Duration) -> u128 {
-    time.as_micros()
-}
-
-/// Time that this thread has spent on a processor; zero where the kernel does not say.
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split(' ').next().and_then(|text| text.parse().ok());
-    Duration::from_nanos(nanos.unwrap_or(0))
 }

@@ -183,6 +183,15 @@ impl<T: Object> Store<T> {
         Slice(&self.items[from as usize..to as usize])
     }
 
+    /// The namespaces that hold objects, in order: a look-up for each, however many objects it holds.
+    pub fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let next = |object: &&Arc<T>| {
+            let (_, end) = self.namespaces.get(&object.meta().namespace)?;
+            self.items.get(*end as usize)
+        };
+        std::iter::successors(self.items.first(), next).map(|object| &*object.meta().namespace)
+    }
+
     /// Objects of one name: several when files hold variants, or when a view stands for several kinds.
     pub fn named(&self, namespace: &str, name: &str) -> Slice<'_, T> {
         let Slice(all) = self.in_namespace(namespace);

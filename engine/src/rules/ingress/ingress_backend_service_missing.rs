@@ -109,10 +109,7 @@ fn report_missing(
             "Service `{namespace}/{other}` exists and has a similar name"
         ));
     }
-    let elsewhere = cx
-        .all::<Service>()
-        .find(|service| *service.meta.name == *name && *service.meta.namespace != *namespace);
-    if let Some(service) = elsewhere {
+    if let Some(service) = cx.elsewhere::<Service>(namespace, name) {
         finding.note(format!(
             "Service `{}` exists, but an Ingress reaches Services of its own namespace only",
             service.meta
@@ -229,6 +226,26 @@ spec: {ports: [{port: 80}]}
         );
         let ran = check(&with("kubernetes-dashboard"));
         assert_eq!(ran.one("ING001").severity.as_str(), "error");
+    }
+
+    #[test]
+    fn a_service_of_another_namespace_is_named_and_one_of_another_name_is_not() {
+        let service = |namespace: &str, name: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{ports: [{{port: 80}}]}}\n"
+            )
+        };
+        let note = |others: &str| {
+            let ran = check(&(with("catalogue") + others));
+            let notes = ran.one("ING001").notes.join("; ");
+            notes.contains("of its own namespace only").then_some(notes)
+        };
+        let others =
+            service("zoo", "catalogue") + &service("a", "other") + &service("b", "catalogue");
+        let said = note(&others).unwrap();
+        assert!(said.contains("Service `b/catalogue` exists"), "{said}");
+        assert_eq!(note(&service("b", "catalog")), None);
+        assert_eq!(note(""), None);
     }
 
     #[test]
