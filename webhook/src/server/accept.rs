@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     time::sleep,
 };
@@ -21,17 +21,32 @@ use tokio::{
 /// Shortest and longest pause after a failure to accept.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
 
+/// Connections that may wait to be accepted, unless the kernel allows fewer (`net.core.somaxconn`): as many as a Go server
+/// asks for. One that finds no room is tried again after a second, which is half of what a review has.
+const BACKLOG: u32 = 4_096;
+
 /// Binds an address. `[::]` on a machine without IPv6 is understood as `0.0.0.0`.
 ///
 /// # Errors
 /// When the address is taken or not ours.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    match TcpListener::bind(address).await {
+    match listen(address) {
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6(&error) => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+            listen((Ipv4Addr::UNSPECIFIED, address.port()).into())
         }
         bound => bound,
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A server that has just ended leaves connections behind that would keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Neither `EAFNOSUPPORT` (97) nor `EADDRNOTAVAIL` has anything to do with the port.

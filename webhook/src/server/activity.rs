@@ -61,10 +61,25 @@ pub(super) struct Activity {
     told: Notify,
 }
 
+/// How little is lost with a connection, the most useful first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Loss {
+    /// It had its answers, and waits for the next request.
+    Answered,
+    /// Its client owes us something: a first request, the rest of one, or taking an answer. The API server does each of
+    /// them in milliseconds, so the one that has owed for the longest is not its.
+    Owed,
+    /// Its client has not said a word. The API server speaks as soon as it is connected, while its handshake may take a
+    /// machine without idle processors long enough to have owed for longer than a crowd that has just arrived.
+    Silent,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Now {
     state: State,
     since: Instant,
+    /// Whether a byte has arrived.
+    said: bool,
     /// Whether it has ever had an answer.
     used: bool,
     /// Since when the client has not taken what it is sent.
@@ -79,6 +94,7 @@ impl Activity {
             now: Mutex::new(Now {
                 state: State::Handshake,
                 since: Instant::now(),
+                said: false,
                 used: false,
                 blocked: None,
                 polite: false,
@@ -92,9 +108,15 @@ impl Activity {
         self.enter(State::Idle);
     }
 
+    /// Something has arrived, of whatever protocol.
+    pub(super) fn heard(&self) {
+        self.lock().said = true;
+    }
+
     /// Bytes arrived: the first ones begin a head.
     fn bytes(&self) {
         let mut now = self.lock();
+        now.said = true;
         if now.state == State::Idle {
             now.state = State::Head;
             now.since = Instant::now();
@@ -150,22 +172,19 @@ impl Activity {
             .map_or(until, |since| until.min(since + times.handshake))
     }
 
-    /// How little is lost with this connection: one whose client owes us something before one that had its answers, then
-    /// the longest time in that state. `None` when it is we who owe.
-    ///
-    /// What a client owes is a first request, the rest of one, or taking an answer. The API server does each of them in
-    /// milliseconds, so the one that has owed for the longest is not its.
-    pub(super) fn uselessness(&self) -> Option<(bool, Duration)> {
+    /// How little is lost with this connection, and for how long it has been so. `None` when it is we who owe.
+    pub(super) fn uselessness(&self) -> Option<(Loss, Duration)> {
         let now = *self.lock();
         if let Some(since) = now.blocked {
-            return Some((true, since.elapsed()));
+            return Some((Loss::Owed, since.elapsed()));
         }
-        let owes = match now.state {
-            State::Handshake | State::Head | State::Body => true,
-            State::Idle => !now.used,
+        let loss = match now.state {
             State::Busy => return None,
+            State::Idle if now.used => Loss::Answered,
+            _ if !now.said => Loss::Silent,
+            State::Handshake | State::Idle | State::Head | State::Body => Loss::Owed,
         };
-        Some((owes, now.since.elapsed()))
+        Some((loss, now.since.elapsed()))
     }
 
     /// Tells the connection to go.
@@ -321,7 +340,7 @@ mod tests {
         assert_eq!(activity.deadline(&times), Instant::now() + times.busy);
         assert_eq!(
             activity.uselessness(),
-            Some((true, Duration::ZERO)),
+            Some((Loss::Owed, Duration::ZERO)),
             "its body may never come"
         );
         activity.received();
@@ -329,7 +348,10 @@ mod tests {
         assert_eq!(activity.uselessness(), None);
         activity.answered();
         assert_eq!(activity.deadline(&times), Instant::now() + times.idle);
-        assert_eq!(activity.uselessness(), Some((false, Duration::ZERO)));
+        assert_eq!(
+            activity.uselessness(),
+            Some((Loss::Answered, Duration::ZERO))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -344,7 +366,10 @@ mod tests {
         let begin = Instant::now();
         tokio::time::advance(Duration::from_secs(3)).await;
         activity.sent(&stuck);
-        assert_eq!(activity.uselessness(), Some((true, Duration::from_secs(3))));
+        assert_eq!(
+            activity.uselessness(),
+            Some((Loss::Owed, Duration::from_secs(3)))
+        );
         assert_eq!(activity.deadline(&times), begin + times.handshake);
         activity.sent(&Poll::Ready(()));
         assert_eq!(activity.uselessness(), None, "it is being answered");

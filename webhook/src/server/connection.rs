@@ -47,7 +47,13 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>, ticket: Ticket
         ticket.activity().established();
         return requests(TokioIo::new(stream), &shared, ticket.activity()).await;
     };
-    let handshake = timeout(shared.times.handshake, tls.acceptor().accept(stream));
+    let handshake = timeout(shared.times.handshake, async {
+        // Not read, only looked at. An end or an error is met again by the handshake.
+        if matches!(stream.peek(&mut [0]).await, Ok(1..)) {
+            ticket.activity().heard();
+        }
+        tls.acceptor().accept(stream).await
+    });
     let accepted = tokio::select! {
         accepted = handshake => accepted,
         _ = ticket.activity().evicted() => return failed(&shared, HandshakeFailure::ConnectionLimit),

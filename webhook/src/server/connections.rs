@@ -2,15 +2,20 @@
 //!
 //! An API server keeps connections and uses them again, so an idle one is worth keeping, but never at the price of a new
 //! one: whoever opens connections and says nothing must not lock the API server out. Nor may whoever opens the most: it is
-//! the client with the most connections that loses one.
+//! the client with the most connections that loses one, unless somebody has been silent for too long.
 
-use super::activity::Activity;
+use super::activity::{Activity, Loss};
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::watch;
+
+/// How long an API server that is short of processors may take to say its first word.
+const SPEECHLESS: Duration = Duration::from_millis(500);
 
 /// The open connections of a listener.
 #[derive(Debug, Clone)]
@@ -115,10 +120,13 @@ impl Open {
             .iter()
             .filter_map(|(number, held)| {
                 let uselessness = held.activity.uselessness()?;
-                Some((of_peer(&held.peer), uselessness, *number))
+                let (loss, time) = uselessness;
+                // So long that it cannot be an API server, whoever else holds more.
+                let hopeless = loss == Loss::Silent && time >= SPEECHLESS;
+                Some((hopeless, of_peer(&held.peer), uselessness, Reverse(*number)))
             })
             .max();
-        let evicted = worst.and_then(|(_, _, number)| self.remove(number));
+        let evicted = worst.and_then(|(.., Reverse(number))| self.remove(number));
         evicted.map(|held| held.activity.evict()).is_some()
     }
 }
@@ -148,7 +156,7 @@ impl Drop for Ticket {
 mod tests {
     use super::{super::activity::Owed, *};
     use futures_util::FutureExt as _;
-    use std::{net::Ipv4Addr, time::Duration};
+    use std::net::Ipv4Addr;
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -181,12 +189,33 @@ mod tests {
             tokio::time::advance(Duration::from_secs(5)).await;
         }
         let alone = admit(PEER);
+        tokio::time::advance(SPEECHLESS / 2).await;
         let more = admit(many);
         assert!(!told_to_go(&alone), "it is the only one of its client");
         assert!(told_to_go(&held[0]));
-        drop((held, more));
+        tokio::time::advance(SPEECHLESS / 2).await;
+        let again = admit(many);
+        assert!(told_to_go(&alone), "it will never say a word");
+        drop((held, more, alone, again));
+        let alone = admit(PEER);
         assert_eq!(connections.count(), 1);
         assert_eq!(connections.0.lock().by_peer, BTreeMap::from([(PEER, 1)]));
+        drop(alone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_handshake_outlives_a_crowd_that_says_nothing() {
+        let connections = Connections::new(3);
+        let slow = connections.admit(PEER).unwrap();
+        slow.activity().heard();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let mut crowd: Vec<_> = (0..5).map(|_| connections.admit(PEER).unwrap()).collect();
+        assert!(crowd.iter().take(3).all(told_to_go));
+        slow.activity().established();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        crowd.push(connections.admit(PEER).unwrap());
+        assert!(!told_to_go(&slow), "its first request is on its way");
+        assert!(told_to_go(&crowd[3]));
     }
 
     #[tokio::test(start_paused = true)]
