@@ -14,6 +14,7 @@
 pub mod decode;
 
 mod admission;
+mod any;
 mod autoscaling;
 mod certificate;
 mod cluster;

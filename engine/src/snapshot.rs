@@ -111,7 +111,7 @@ impl Builder {
     /// change counts where its declaration is different, and stays as it was otherwise.
     pub fn replace(&mut self, mut any: Any) -> Difference {
         self.interner.share(&mut any);
-        self.objects.replace(any)
+        self.objects.replace(any.fitted())
     }
 
     /// Takes one object out again. Whether it was there.

@@ -4,102 +4,16 @@
 //! API), then every field of the wrong type is recorded as a [`Problem`] and taken out until the rest decodes. Rules
 //! that read a recorded path are unknown for that object.
 
+mod shape;
+
+pub use super::any::Any;
 use super::{
-    Autoscaler, Certificate, CertificateRequest, Challenge, ConfigMap, Controller,
-    CustomResourceDefinition, EndpointSlice, Event, Gateway, Ingress, IngressClass, IngressRoute,
-    Issuer, Kind, Maker, Meta, Namespace, NetworkPolicy, Node, Object, OpaquePolicy, Order, Origin,
-    Pod, Problem, Secret, Service, ServiceCidr, Text, WebhookConfiguration,
-    admission::RawConfiguration, certificate::RawIssuer, gateway::RawOpaque,
-    workload::RawController,
+    Kind, Maker, OpaquePolicy, Origin, Problem, admission::RawConfiguration,
+    certificate::RawIssuer, gateway::RawOpaque, workload::RawController,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-/// Any object that a snapshot can hold.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)] // one variant per view
-pub enum Any {
-    Pod(Pod),
-    Controller(Controller),
-    Service(Service),
-    EndpointSlice(EndpointSlice),
-    Namespace(Namespace),
-    Node(Node),
-    ConfigMap(ConfigMap),
-    Secret(Secret),
-    Event(Event),
-    Autoscaler(Autoscaler),
-    Ingress(Ingress),
-    IngressClass(IngressClass),
-    NetworkPolicy(NetworkPolicy),
-    ServiceCidr(ServiceCidr),
-    Certificate(Certificate),
-    CertificateRequest(CertificateRequest),
-    Order(Order),
-    Challenge(Challenge),
-    Issuer(Issuer),
-    WebhookConfiguration(WebhookConfiguration),
-    CustomResourceDefinition(CustomResourceDefinition),
-    Gateway(Gateway),
-    IngressRoute(IngressRoute),
-    OpaquePolicy(OpaquePolicy),
-    /// In manifests only: it stands for objects that are not among them.
-    Maker(Maker),
-}
-
-macro_rules! each {
-    ($any:expr, $object:ident => $body:expr) => {
-        match $any {
-            Any::Pod($object) => $body,
-            Any::Controller($object) => $body,
-            Any::Service($object) => $body,
-            Any::EndpointSlice($object) => $body,
-            Any::Namespace($object) => $body,
-            Any::Node($object) => $body,
-            Any::ConfigMap($object) => $body,
-            Any::Secret($object) => $body,
-            Any::Event($object) => $body,
-            Any::Autoscaler($object) => $body,
-            Any::Ingress($object) => $body,
-            Any::IngressClass($object) => $body,
-            Any::NetworkPolicy($object) => $body,
-            Any::ServiceCidr($object) => $body,
-            Any::Certificate($object) => $body,
-            Any::CertificateRequest($object) => $body,
-            Any::Order($object) => $body,
-            Any::Challenge($object) => $body,
-            Any::Issuer($object) => $body,
-            Any::WebhookConfiguration($object) => $body,
-            Any::CustomResourceDefinition($object) => $body,
-            Any::Gateway($object) => $body,
-            Any::IngressRoute($object) => $body,
-            Any::OpaquePolicy($object) => $body,
-            Any::Maker($object) => $body,
-        }
-    };
-}
-
-impl Any {
-    /// Metadata.
-    pub fn meta(&self) -> &Meta {
-        each!(self, object => object.meta())
-    }
-
-    /// Metadata, to set the origin.
-    pub fn meta_mut(&mut self) -> &mut Meta {
-        each!(self, object => object.meta_mut())
-    }
-
-    /// Kind.
-    pub fn kind(&self) -> Kind {
-        each!(self, object => object.kind())
-    }
-
-    /// Full reference.
-    pub fn reference(&self) -> super::ObjectRef {
-        each!(self, object => object.reference())
-    }
-}
+use shape::{custom_workload, mirrored};
 
 /// Why a document is no object that we keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,94 +63,12 @@ pub fn from_value(value: Value, origin: Origin) -> Result<Any, Skipped> {
     Ok(any)
 }
 
-/// What the mirroring controller makes of hand-written Endpoints: a slice labelled for the Service of their name.
-fn mirrored(endpoints: &Value) -> Value {
-    let subsets = endpoints.get("subsets").and_then(Value::as_array);
-    let list = |subset: &Value, key: &str, ready: bool| -> Vec<Value> {
-        let addresses = subset.get(key).and_then(Value::as_array);
-        addresses
-            .into_iter()
-            .flatten()
-            .map(|address| {
-                serde_json::json!({"addresses": [address.get("ip")], "conditions": {"ready": ready}})
-            })
-            .collect()
-    };
-    let all: Vec<Value> = subsets
-        .into_iter()
-        .flatten()
-        .flat_map(|subset| {
-            let mut of_subset = list(subset, "addresses", true);
-            of_subset.extend(list(subset, "notReadyAddresses", false));
-            of_subset
-        })
-        .collect();
-    let text = |pointer: &str| endpoints.pointer(pointer).and_then(Value::as_str);
-    let name = text("/metadata/name").unwrap_or_default();
-    serde_json::json!({
-        "metadata": {
-            "name": name,
-            "namespace": text("/metadata/namespace").unwrap_or_default(),
-            "labels": {"kubernetes.io/service-name": name},
-        },
-        "addressType": "IPv4",
-        "endpoints": all,
-        "ports": endpoints.pointer("/subsets/0/ports").cloned().unwrap_or_else(|| Value::Array(Vec::new())),
-    })
-}
-
 /// Decodes one item of a list whose kind is known, straight from its bytes.
 pub fn from_slice(kind: Kind, bytes: &[u8]) -> Any {
     match direct(kind, bytes) {
         Some(any) => any,
         None => decode(kind, serde_json::from_slice(bytes).unwrap_or(Value::Null)),
     }
-}
-
-/// Objects of other kinds count as workloads by their shape: containers at `spec.template.spec`.
-fn custom_workload(api_version: Text, name: Text, mut value: Value) -> Result<Any, Skipped> {
-    let further_labels = experiment_labels(&value);
-    // An Argo Experiment has a list of templates. The first stands for all: they are variants of one program.
-    if value.pointer("/spec/template").is_none()
-        && let Some(first) = value.pointer("/spec/templates/0/template").cloned()
-        && let Some(spec) = value.pointer_mut("/spec").and_then(Value::as_object_mut)
-    {
-        spec.insert("template".to_owned(), first);
-    }
-    let by_shape = value
-        .pointer("/spec/template/spec/containers")
-        .is_some_and(Value::is_array);
-    // Kustomize and Helm sources are about manifests, not about the cluster.
-    if !by_shape || api_version.starts_with("kustomize.config.k8s.io") {
-        return Err(Skipped::UnreadKind);
-    }
-    let mut any = decode(Kind::CustomWorkload, value);
-    if let Any::Controller(controller) = &mut any {
-        controller.custom = Some((api_version, name));
-        controller.further_labels = further_labels;
-    }
-    Ok(any)
-}
-
-/// Labels of the pods that experiments start: those of an Argo Experiment, or of the steps of a Rollout's canary. They
-/// stand beside the template's name, or inside a template of its own.
-fn experiment_labels(value: &Value) -> Vec<crate::model::Labels> {
-    let steps = value
-        .pointer("/spec/strategy/canary/steps")
-        .and_then(Value::as_array);
-    let of_steps = steps
-        .into_iter()
-        .flatten()
-        .filter_map(|step| step.pointer("/experiment/templates"));
-    let lists = of_steps.chain(value.pointer("/spec/templates"));
-    let templates = lists.filter_map(Value::as_array).flatten();
-    templates
-        .flat_map(|template| {
-            ["/metadata/labels", "/template/metadata/labels"].map(|at| template.pointer(at))
-        })
-        .flatten()
-        .filter_map(|labels| serde_json::from_value(labels.clone()).ok())
-        .collect()
 }
 
 fn decode(kind: Kind, value: Value) -> Any {
@@ -447,6 +279,7 @@ decoders! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Service;
     use serde_json::json;
 
     fn service(value: Value) -> Service {

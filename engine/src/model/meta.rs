@@ -5,18 +5,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use std::{collections::BTreeMap, sync::Arc};
 
-/// A label set. Shared: the pods of one `ReplicaSet` hold the same allocation (see `snapshot::Interner`).
+/// A label set, sorted by key. Shared: the pods of one `ReplicaSet` hold the same allocation (see `snapshot::Interner`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Labels(pub(crate) Arc<BTreeMap<Text, Text>>);
+pub struct Labels(pub(crate) Arc<[(Text, Text)]>);
 
 impl Labels {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| &**value)
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(key));
+        Some(&*self.0.get(at.ok()?)?.1)
     }
 
     /// Pairs in key order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(key, value)| (&**key, &**value))
     }
 
@@ -62,18 +63,17 @@ impl Labels {
 
 impl<K: Into<Text>, V: Into<Text>> FromIterator<(K, V)> for Labels {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(Arc::new(
-            pairs
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
-        ))
+        let pairs = pairs.into_iter();
+        let pairs: BTreeMap<Text, Text> = pairs
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self(pairs.into_iter().collect())
     }
 }
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Arc::new(text_map(deserializer)?)))
+        Ok(Self(text_map(deserializer)?.into_iter().collect()))
     }
 }
 
@@ -123,7 +123,7 @@ pub fn annotation_is_read(key: &str) -> bool {
 fn read_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
     let mut all = text_map(deserializer)?;
     all.retain(|key, _| annotation_is_read(key));
-    Ok(Labels(Arc::new(all)))
+    Ok(Labels(all.into_iter().collect()))
 }
 
 /// One entry of `metadata.ownerReferences`.

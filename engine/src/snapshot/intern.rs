@@ -2,14 +2,11 @@
 //! only, which is what keeps 150,000 of them small.
 
 use crate::model::{Labels, PodSpec, decode::Any};
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 #[derive(Debug, Default)]
 pub(super) struct Interner {
-    labels: HashSet<Arc<BTreeMap<Box<str>, Box<str>>>>,
+    labels: HashSet<Labels>,
     specs: HashSet<Arc<PodSpec>>,
     /// How many there were after the last purge.
     kept: usize,
@@ -23,7 +20,8 @@ impl Interner {
     pub(super) fn purge(&mut self) {
         if self.len() > 2 * self.kept.max(FEW) {
             self.specs.retain(|spec| Arc::strong_count(spec) > 1);
-            self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+            self.labels
+                .retain(|labels| Arc::strong_count(&labels.0) > 1);
             self.kept = self.len();
         }
     }
@@ -50,10 +48,13 @@ impl Interner {
     }
 
     fn labels(&mut self, labels: &mut Labels) {
-        if let Some(known) = self.labels.get(&labels.0) {
-            labels.0 = Arc::clone(known);
+        if labels.is_empty() {
+            return;
+        }
+        if let Some(known) = self.labels.get(labels) {
+            *labels = known.clone();
         } else {
-            self.labels.insert(Arc::clone(&labels.0));
+            self.labels.insert(labels.clone());
         }
     }
 
@@ -61,6 +62,8 @@ impl Interner {
         if let Some(known) = self.specs.get(spec) {
             *spec = Arc::clone(known);
         } else {
+            // The one that is kept holds no room that decoding left.
+            *spec = Arc::new((**spec).clone());
             self.specs.insert(Arc::clone(spec));
         }
     }

@@ -219,7 +219,7 @@ fn keys(selector: &LabelSelector) -> impl Iterator<Item = &str> + Clone {
         .match_expressions
         .iter()
         .filter(|wanted| matches!(&*wanted.operator, "In" | "Exists"));
-    let pairs = selector.match_labels.0.keys().map(|key| &**key);
+    let pairs = selector.match_labels.iter().map(|(key, _)| key);
     pairs.chain(demanded.map(|wanted| &*wanted.key))
 }
 
