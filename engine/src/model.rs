@@ -61,8 +61,9 @@ pub use workload::{Controller, ControllerStatus, Strategy, Template, Workload};
 
 use serde::Deserialize;
 
-/// Short text that is never changed after decoding.
-pub type Text = Box<str>;
+/// Text that is never changed after decoding. Up to sixteen bytes, as most names have, lie in the field itself; a clone of a
+/// longer one shares it.
+pub type Text = lean_string::LeanString;
 
 /// What every stored object has in common.
 pub trait Object {

@@ -56,9 +56,9 @@ fn kubeskoop_213_k3s_has_a_dataplane_and_a_proxy_without_any_pod() {
     let facts = facts(K3S);
     assert_eq!(value(facts.distribution.as_ref()), Some(Distribution::K3s));
     assert_eq!(value(facts.dataplane.as_ref()), Some(Dataplane::Flannel));
-    assert_eq!(facts.encapsulation.unwrap().value, "vxlan".into());
-    assert_eq!(facts.proxy_mode.unwrap().value, "embedded".into());
-    assert_eq!(facts.cluster_domain.unwrap().value, "corp.test".into());
+    assert_eq!(facts.encapsulation.unwrap().value, "vxlan");
+    assert_eq!(facts.proxy_mode.unwrap().value, "embedded");
+    assert_eq!(facts.cluster_domain.unwrap().value, "corp.test");
     assert_eq!(facts.nodes, Some(2));
     assert_eq!(
         facts.dns_services,
@@ -90,7 +90,7 @@ fn a_dataplane_that_replaced_flannel_outranks_its_stale_annotations() {
     );
     let facts = facts(&format!("{K3S}{set}"));
     assert_eq!(value(facts.dataplane.as_ref()), Some(Dataplane::Calico));
-    assert_eq!(facts.dataplane_namespaces, ["calico-system".into()]);
+    assert_eq!(facts.dataplane_namespaces, ["calico-system"]);
     assert_eq!(facts.encapsulation, None);
 }
 
@@ -153,7 +153,7 @@ spec: {clusterIP: 10.43.0.10, selector: {k8s-app: kube-dns}, ports: [{port: 53, 
     let facts = facts(&yaml);
     assert_eq!(value(facts.distribution.as_ref()), Some(Distribution::Rke2));
     assert_eq!(value(facts.dataplane.as_ref()), Some(Dataplane::Canal));
-    assert_eq!(facts.proxy_mode.unwrap().value, "iptables".into());
+    assert_eq!(facts.proxy_mode.unwrap().value, "iptables");
     assert_eq!(&*facts.dns_services[0].1, "rke2-coredns-rke2-coredns");
 }
 
@@ -169,8 +169,8 @@ fn kubeskoop_213_microk8s_embeds_its_proxy() {
         Some(Distribution::MicroK8s)
     );
     assert_eq!(value(facts.dataplane.as_ref()), Some(Dataplane::Calico));
-    assert_eq!(facts.encapsulation.unwrap().value, "vxlan".into());
-    assert_eq!(facts.proxy_mode.unwrap().value, "embedded".into());
+    assert_eq!(facts.encapsulation.unwrap().value, "vxlan");
+    assert_eq!(facts.proxy_mode.unwrap().value, "embedded");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn kubeskoop_213_managed_clouds() {
     let found = facts(&gke);
     assert_eq!(value(found.distribution.as_ref()), Some(Distribution::Gke));
     assert_eq!(value(found.dataplane.as_ref()), Some(Dataplane::Cilium));
-    assert_eq!(found.proxy_mode.unwrap().value, "replaced".into());
+    assert_eq!(found.proxy_mode.unwrap().value, "replaced");
     let found = facts(&node(
         "v1.31.2",
         "labels: {kubernetes.azure.com/cluster: x}",
@@ -241,8 +241,8 @@ data: {kube-proxy-replacement: "true", routing-mode: tunnel, tunnel-protocol: ge
         (&*proxy.value, proxy.confidence),
         ("replaced", Confidence::Likely)
     );
-    assert_eq!(facts.encapsulation.unwrap().value, "geneve".into());
-    assert_eq!(facts.pod_cidrs[0].value, "10.0.0.0/8".into());
+    assert_eq!(facts.encapsulation.unwrap().value, "geneve");
+    assert_eq!(facts.pod_cidrs[0].value, "10.0.0.0/8");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn stated_facts_win() {
     };
     let (snapshot, _) = read(K3S, Source::Cluster, |builder| builder.state(stated));
     let facts = snapshot.facts;
-    assert_eq!(facts.cluster_domain.unwrap().value, "told.test".into());
+    assert_eq!(facts.cluster_domain.unwrap().value, "told.test");
     assert_eq!(facts.nodes, Some(7));
     assert_eq!(facts.pod_cidrs.len(), 1);
     let dataplane = facts.dataplane.unwrap();

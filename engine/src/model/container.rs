@@ -3,7 +3,7 @@
 use super::{IntOrString, Mentions, Protocol, Text, pod::Named};
 use serde::{Deserialize, Deserializer};
 
-/// One container.
+/// One container. What few of them have is boxed: there is one of these for every revision of every template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(from = "RawContainer")]
 pub struct Container {
@@ -14,11 +14,11 @@ pub struct Container {
     /// Declared ports. Informational except for host ports and names.
     pub ports: Vec<ContainerPort>,
     /// Liveness probe.
-    pub liveness_probe: Option<Probe>,
+    pub liveness_probe: Option<Box<Probe>>,
     /// Readiness probe.
-    pub readiness_probe: Option<Probe>,
+    pub readiness_probe: Option<Box<Probe>>,
     /// Startup probe.
-    pub startup_probe: Option<Probe>,
+    pub startup_probe: Option<Box<Probe>>,
     /// Lifecycle hooks.
     pub lifecycle: Lifecycle,
     /// `restartPolicy` of an init container.
@@ -45,7 +45,7 @@ impl Container {
             ("startupProbe", &self.startup_probe),
         ]
         .into_iter()
-        .filter_map(|(name, probe)| probe.as_ref().map(|probe| (name, probe)))
+        .filter_map(|(name, probe)| Some((name, probe.as_deref()?)))
     }
 }
 
@@ -55,9 +55,9 @@ struct RawContainer {
     name: Text,
     image: Text,
     ports: Vec<ContainerPort>,
-    liveness_probe: Option<Probe>,
-    readiness_probe: Option<Probe>,
-    startup_probe: Option<Probe>,
+    liveness_probe: Option<Box<Probe>>,
+    readiness_probe: Option<Box<Probe>>,
+    startup_probe: Option<Box<Probe>>,
     lifecycle: Lifecycle,
     restart_policy: Option<Text>,
     security_context: Security,
@@ -200,9 +200,9 @@ pub struct PortAction {
 #[serde(rename_all = "camelCase", default)]
 pub struct Lifecycle {
     /// Run right after the container started; a failure kills the container.
-    pub post_start: Option<LifecycleHandler>,
+    pub post_start: Option<Box<LifecycleHandler>>,
     /// Run before it stops.
-    pub pre_stop: Option<LifecycleHandler>,
+    pub pre_stop: Option<Box<LifecycleHandler>>,
 }
 
 /// The network actions of a hook.

@@ -31,8 +31,8 @@ impl Object for Maker {
     }
     fn reference(&self) -> ObjectRef {
         let mut reference = ObjectRef::new(self.kind(), &self.meta);
-        reference.api_version = self.api_version.clone();
-        reference.kind = self.kind.clone();
+        reference.api_version.clone_from(&self.api_version);
+        reference.kind.clone_from(&self.kind);
         reference
     }
 }

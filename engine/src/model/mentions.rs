@@ -225,8 +225,8 @@ mod tests {
         ]);
         assert!(mentions.port(8080) && mentions.port(5432) && mentions.port(8000));
         assert!(!mentions.port(12345));
-        assert_eq!(mentions.hosts, ["db.shop.svc.cluster.local".into()]);
-        assert_eq!(mentions.names, ["cart".into()]);
+        assert_eq!(mentions.hosts, ["db.shop.svc.cluster.local"]);
+        assert_eq!(mentions.names, ["cart"]);
     }
 
     #[test]
@@ -240,8 +240,8 @@ mod tests {
         assert_eq!(
             mentions.flags,
             [
-                "providers.kubernetesingress.ingressclass".into(),
-                "watch-ingress-without-class".into()
+                "providers.kubernetesingress.ingressclass",
+                "watch-ingress-without-class"
             ]
         );
         assert!(mentions.flag("watch-ingress-without-class"));

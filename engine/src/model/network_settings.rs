@@ -160,13 +160,13 @@ mod tests {
             r#"{"Network": "10.244.0.0/16", "Backend": {"Type": "host-gw"}}"#,
         )
         .unwrap();
-        assert_eq!(flannel.pod_cidrs, ["10.244.0.0/16".into()]);
+        assert_eq!(flannel.pod_cidrs, ["10.244.0.0/16"]);
         assert_eq!(flannel.encapsulation.as_deref(), Some("none"));
         let text = "networking:\n  dnsDomain: corp.test\n  podSubnet: 10.1.0.0/16,fd00::/48\n  serviceSubnet: \"10.2.0.0/16\" # x\n";
         let kubeadm = of("ClusterConfiguration", text).unwrap();
         assert_eq!(kubeadm.cluster_domain.as_deref(), Some("corp.test"));
         assert_eq!(kubeadm.pod_cidrs.len(), 2);
-        assert_eq!(kubeadm.service_cidrs, ["10.2.0.0/16".into()]);
+        assert_eq!(kubeadm.service_cidrs, ["10.2.0.0/16"]);
     }
 
     #[test]

@@ -225,8 +225,8 @@ impl<'de> Deserialize<'de> for Service {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSlice {
-    /// Metadata; the labels name the Service and who manages the slice.
-    #[serde(rename = "metadata")]
+    /// Metadata; of the labels only the one that names the Service: the others are copies of the Service's.
+    #[serde(rename = "metadata", deserialize_with = "meta_of_slice")]
     pub meta: Meta,
     /// `IPv4`, `IPv6` or `FQDN`.
     pub address_type: Text,
@@ -251,8 +251,21 @@ impl Object for EndpointSlice {
 impl EndpointSlice {
     /// The Service that the slice belongs to.
     pub fn service_name(&self) -> Option<&str> {
-        self.meta.labels.get("kubernetes.io/service-name")
+        self.meta.labels.get(SERVICE_NAME)
     }
+}
+
+/// `discovery.k8s.io/v1`, `LabelServiceName`.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+fn meta_of_slice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Meta, D::Error> {
+    let mut meta = Meta::deserialize(deserializer)?;
+    let service = meta.labels.get(SERVICE_NAME);
+    meta.labels = service
+        .map(|service| (Text::from_static_str(SERVICE_NAME), service))
+        .into_iter()
+        .collect();
+    Ok(meta)
 }
 
 /// One endpoint.

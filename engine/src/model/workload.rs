@@ -48,8 +48,8 @@ impl Object for Controller {
     fn reference(&self) -> ObjectRef {
         let mut reference = ObjectRef::new(self.kind(), &self.meta);
         if let Some((api_version, kind)) = &self.custom {
-            reference.api_version = api_version.clone();
-            reference.kind = kind.clone();
+            reference.api_version.clone_from(api_version);
+            reference.kind.clone_from(kind);
         }
         reference
     }

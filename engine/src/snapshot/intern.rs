@@ -1,5 +1,5 @@
 //! Equal label sets and pod specifications are stored once: the pods of a `ReplicaSet` differ in name, node and status
-//! only, which is what keeps 150,000 of them small.
+//! only, which is what keeps 150,000 of them small, and what belongs to one program often carries the same labels.
 
 use crate::model::{Labels, PodSpec, decode::Any};
 use std::{collections::HashSet, sync::Arc};
@@ -39,10 +39,18 @@ impl Interner {
                 self.spec(&mut pod.spec);
             }
             Any::Controller(controller) => {
+                self.labels(&mut controller.meta.labels);
+                if let Some(selector) = &mut controller.selector {
+                    self.labels(&mut selector.match_labels);
+                }
                 self.labels(&mut controller.template.labels);
                 self.spec(&mut controller.template.spec);
             }
-            Any::EndpointSlice(slice) => self.labels(&mut slice.meta.labels),
+            Any::Service(service) => {
+                self.labels(&mut service.meta.labels);
+                self.labels(&mut service.selector);
+            }
+            Any::Ingress(ingress) => self.labels(&mut ingress.meta.labels),
             _ => {}
         }
     }

@@ -119,7 +119,7 @@ pub(super) fn object(outcome: &Outcome<'_>, subject: &ObjectRef) -> String {
 
 /// The type as kubectl takes it without doubt: with the group, except where Kubernetes itself defines the kind.
 pub(super) fn resource_type(object: &ObjectRef) -> String {
-    let kind = object.kind.to_ascii_lowercase();
+    let kind = object.kind.as_str().to_ascii_lowercase();
     match object.group() {
         "" => kind,
         group => format!("{kind}.{group}"),
@@ -218,7 +218,7 @@ fn short_type(object: &ObjectRef) -> String {
         | "autoscaling"
         | "networking.k8s.io"
         | "discovery.k8s.io"
-        | "admissionregistration.k8s.io" => object.kind.to_ascii_lowercase(),
+        | "admissionregistration.k8s.io" => object.kind.as_str().to_ascii_lowercase(),
         _ => resource_type(object),
     }
 }

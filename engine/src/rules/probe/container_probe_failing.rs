@@ -205,7 +205,7 @@ fn starting(cx: &Context<'_>, failure: &Failure<'_>) -> bool {
     let probe = failure
         .container
         .startup_probe
-        .as_ref()
+        .as_deref()
         .unwrap_or(failure.probe);
     let or = |value: i32, default: i32| i64::from(if value > 0 { value } else { default });
     let allowed = i64::from(probe.initial_delay_seconds.max(0))

@@ -1,7 +1,7 @@
 //! What a webhook is asked about, and the command that takes it out of the way.
 
 use super::Numbered;
-use crate::model::{Object as _, WebhookConfiguration};
+use crate::model::{Object as _, Text, WebhookConfiguration};
 use std::collections::BTreeSet;
 
 /// Title and command of the way out: these webhooks are ignored until somebody sets them back.
@@ -41,7 +41,7 @@ pub(super) fn scope(webhooks: &[Numbered<'_>]) -> String {
             let mut named = groups
                 .map(|group| format!("{resource}.{group}"))
                 .collect::<Vec<_>>();
-            if rule.api_groups.iter().any(|group| group.is_empty()) || named.is_empty() {
+            if rule.api_groups.iter().any(Text::is_empty) || named.is_empty() {
                 named.push(resource.to_string());
             }
             resources.extend(named);

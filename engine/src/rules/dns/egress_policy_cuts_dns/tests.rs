@@ -86,7 +86,7 @@ fn the_fix_clears_it() {
 fn several_policies_give_one_finding_and_one_fix() {
     let two = policy("all", "{}", "[]") + &rule(DB);
     let ran = lint(&two);
-    assert_eq!(ran.one("DNS008").subject.name.as_ref(), "all");
+    assert_eq!(ran.one("DNS008").subject.name, "all");
     fix_clears(&two, "DNS008");
 }
 

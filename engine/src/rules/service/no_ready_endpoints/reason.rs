@@ -225,8 +225,8 @@ fn patience(pod: &Pod) -> i64 {
             + or(probe.period_seconds, 10) * or(probe.failure_threshold, 3)
     };
     let containers = pod.spec.containers.iter().map(|container| {
-        let readiness = container.readiness_probe.as_ref();
-        container.startup_probe.as_ref().map_or(0, startup)
+        let readiness = container.readiness_probe.as_deref();
+        container.startup_probe.as_deref().map_or(0, startup)
             + readiness.map_or(0, |probe| or(probe.initial_delay_seconds, 0))
     });
     containers.max().unwrap_or(0)
