@@ -126,6 +126,22 @@ impl<'a> Placement<'a> {
         self.fits(node)
     }
 
+    /// Whether its pods could start on the node if it were Ready: without the taints by which the node controller says that
+    /// it is not.
+    fn fits_once_ready(&self, node: &Node) -> Fit {
+        const NOT_READY: [&str; 2] = [
+            "node.kubernetes.io/not-ready",
+            "node.kubernetes.io/unreachable",
+        ];
+        if self.node_name.is_some_and(|name| *name != *node.meta.name) {
+            return Fit::No;
+        }
+        let other = |taint: &Taint| !NOT_READY.contains(&&*taint.key);
+        self.selected(node)
+            .min(self.tolerated(node, other))
+            .min(self.not_cordoned(node))
+    }
+
     /// Whether its pods may run on the node at other times: taints and cordons that say how the node is now are left
     /// out.
     pub fn may_use(&self, node: &Node) -> Fit {
@@ -311,7 +327,7 @@ fn eligible<'a>(cx: &Context<'a>, placement: Placement<'_>) -> Eligible<'a> {
         certain: true,
     };
     for node in cx.all::<Node>() {
-        match (placement.fits_now(node), placement.fits(node)) {
+        match (placement.fits_now(node), placement.fits_once_ready(node)) {
             (Fit::Yes, _) => found.nodes.push(node),
             (Fit::Unsure, _) => {
                 found.certain = false;
