@@ -71,5 +71,8 @@ pub const SERVICE_PORT: u16 = 443;
 pub const HEALTH_PORT: u16 = 8081;
 /// Plain port with `/metrics`.
 pub const METRICS_PORT: u16 = 8080;
+/// Variable of the C library's allocator, with a value: free memory at the end of the heap beyond so many bytes goes back to
+/// the kernel. By itself the threshold grows with the largest buffer, so that the first lists would leave their mark.
+pub const ALLOCATOR: (&str, &str) = ("MALLOC_TRIM_THRESHOLD_", "1048576");
 /// The two plain ports, health before metrics, on the node's network, where 8080 and 8081 are popular.
 pub const HOST_PLAIN_PORTS: [u16; 2] = [9444, 9445];

@@ -135,6 +135,7 @@ pub(crate) fn environment(options: &Options, part: Part) -> Vec<Value> {
         json!({"name": "NETDOCTOR_CONFIG_MAP", "value": names::CONFIG_MAP}),
         json!({"name": "NETDOCTOR_HEALTH_PORT", "value": names::HEALTH_PORT.to_string()}),
         json!({"name": "NETDOCTOR_METRICS_PORT", "value": names::METRICS_PORT.to_string()}),
+        json!({"name": names::ALLOCATOR.0, "value": names::ALLOCATOR.1}),
     ];
     if part == Part::Webhook {
         environment.extend([

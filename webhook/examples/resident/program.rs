@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use netdoctor_manifests::names;
 use std::{
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
@@ -55,6 +56,7 @@ impl Program {
             ])
             .args(["--address", "127.0.0.1", "--log", "warn"])
             .env("KUBECONFIG", kubeconfig)
+            .env(names::ALLOCATOR.0, names::ALLOCATOR.1)
             .stdin(Stdio::null())
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
