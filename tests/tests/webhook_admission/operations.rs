@@ -1,6 +1,6 @@
 //! Every way to write an object, and what was wrong before that.
 
-use crate::manifests::{EDGE, SERVICE, WEB, good_service};
+use crate::manifests::{EDGE, SERVICE, WEB, good_service, ingress};
 use crate::stage::{GRACE, apply, events, refused, silent, stage, try_out, warned};
 
 #[test]
@@ -148,5 +148,27 @@ fn a_port_renamed_on_both_sides_passes_in_any_order() {
         // Nothing is left of it, for the webhook and for the auditor.
         std::thread::sleep(GRACE);
         assert_eq!(events(&shop), [""; 0], "{order}");
+    }
+}
+
+#[test]
+fn what_one_apply_brings_is_seen_by_the_rest_of_it() {
+    let Some(stage) = stage() else { return };
+    let shop = stage.namespace("advisory");
+    for name in ["one", "two", "three", "four", "five"] {
+        let named = |manifest: &str| {
+            manifest
+                .replace("name: web", &format!("name: {name}"))
+                .replace("app: web", &format!("app: {name}"))
+        };
+        let whole = [
+            named(WEB),
+            named(&good_service()),
+            named(&ingress(name, "name: http")),
+        ];
+        let output = apply(&shop, &whole.join("---")).ok();
+        for code in ["SVC001", "SVC002", "SVC004", "ING001"] {
+            assert!(!output.stderr.contains(code), "{name}: {}", output.stderr);
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | what happens | answer |
 //! |---|---|
-//! | judged | 200 with the decision; a refusal only after a second look at what had just arrived |
+//! | judged | 200 with the decision; refusals, and warnings about other objects, only after a second look at what had just arrived |
 //! | deadline, too many at once, no memory left, panic | 200, allowed, with a warning; counted as fail-open |
 //! | no review, too long | 400: `failurePolicy` decides |
 //! | let through, but its uid never arrived | 503: `failurePolicy` decides |
@@ -15,7 +15,7 @@ use super::{
     weight,
 };
 use crate::{
-    admit::{self, BadReview, Decision, FailOpen, Verdict},
+    admit::{self, BadReview, Decision, FailOpen, Outcome, Verdict},
     budget::Budget,
     logging::TraceContext,
     metrics::{Metrics, Webhook},
@@ -28,6 +28,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use netdoctor_engine::{rule::Evidence, rules};
 use std::{
     future::ready,
     sync::{Arc, Mutex, PoisonError},
@@ -43,8 +44,8 @@ pub trait Judge: Send + Sync + 'static {
     /// When the bytes are no review.
     fn judge(&self, webhook: Webhook, review: &[u8]) -> Result<Decision, BadReview>;
 
-    /// Waits until judging knows all that had happened when this was called: a refusal is given only after that. Whoever
-    /// knows nothing but the review has nothing to wait for.
+    /// Waits until judging knows all that had happened when this was called: refusals, and warnings about other objects,
+    /// are given only after that. Whoever knows nothing but the review has nothing to wait for.
     fn catch_up(&self) -> BoxFuture<'_, ()> {
         Box::pin(ready(()))
     }
@@ -53,8 +54,24 @@ pub trait Judge: Send + Sync + 'static {
 /// What judging gives.
 type Judged = Result<Decision, BadReview>;
 
-fn refuses(ran: &Ran<Option<Judged>>) -> bool {
-    matches!(ran, Ran::Done(Some(Ok(decision))) if decision.verdict == Verdict::Deny)
+/// Whether it may be wrong because the view is behind: whoever applies several objects at once is milliseconds away from
+/// having put right what a refusal, or a warning about other objects, would be about.
+fn hasty(ran: &Ran<Option<Judged>>) -> bool {
+    let Ran::Done(Some(Ok(decision))) = ran else {
+        return false;
+    };
+    decision.verdict == Verdict::Deny
+        || decision
+            .rules
+            .iter()
+            .any(|(code, outcome)| *outcome == Outcome::Warn && looks_at_others(code))
+}
+
+fn looks_at_others(code: &str) -> bool {
+    rules::find(code).is_some_and(|rule| match rule.evidence {
+        Evidence::Miss | Evidence::Contra | Evidence::Status => true,
+        Evidence::Own | Evidence::Fact => false,
+    })
 }
 
 /// How much a review may be and take.
@@ -211,8 +228,7 @@ impl Admission {
         let head = Head::read(&bytes);
         let body = Arc::new((bytes, memory));
         let mut ran = self.judged(webhook, &body, deadline).await;
-        if refuses(&ran) {
-            // What an apply has just put right must not be held against the rest of it.
+        if hasty(&ran) {
             ran = match timeout_at(deadline, self.judge.catch_up()).await {
                 Ok(()) => self.judged(webhook, &body, deadline).await,
                 Err(_) => Ran::Late,
