@@ -91,6 +91,12 @@ impl<'a> Context<'a> {
         60
     }
 
+    /// Whether the answer goes to somebody whose rights are not known: who may write into one namespace learns nothing about
+    /// others from an admission request.
+    pub(crate) fn speaks_to_anybody(&self) -> bool {
+        self.surface == Surface::Admit
+    }
+
     /// Whether one change is judged, not everything.
     pub(crate) fn is_change(&self) -> bool {
         self.change.old.is_some() || self.change.new.is_some()

@@ -53,7 +53,8 @@ pub(super) fn view(kind: Kind, bytes: &[u8], changed: Option<Timestamp>) -> Any 
 }
 
 /// Whether any rule could ever look at it. A Deployment keeps ten old `ReplicaSets` by default, so that most of the
-/// templates in a cluster are of pods that do not exist.
+/// templates in a cluster are of pods that do not exist. Those of other owners stay: the template of a Rollout that is
+/// scaled to 0 stands nowhere else.
 pub(super) fn matters(any: &Any) -> bool {
     match any {
         Any::Controller(controller) => !is_left_over(controller),
@@ -63,7 +64,10 @@ pub(super) fn matters(any: &Any) -> bool {
 
 fn is_left_over(controller: &Controller) -> bool {
     controller.kind == Some(Kind::ReplicaSet)
-        && controller.meta.controller().is_some()
+        && controller
+            .meta
+            .controller()
+            .is_some_and(|owner| &*owner.kind == "Deployment")
         && controller.wanted_replicas() == Some(0)
         && controller.status.replicas == 0
 }
@@ -100,6 +104,10 @@ mod tests {
         assert!(of(r#""spec": {"replicas": 0}, "status": {"replicas": 1}"#));
         assert!(of(r#""spec": {"replicas": 1}"#));
         assert!(of(r#""spec": {}"#), "absent means one");
+        let rollout = owned.replace("Deployment", "Rollout");
+        assert!(matters(&replica_set(&format!(
+            r#"{{{rollout}, "spec": {{"replicas": 0}}}}"#
+        ))));
         assert!(matters(&replica_set(
             r#"{"metadata": {"name": "a", "namespace": "b"}, "spec": {"replicas": 0}}"#
         )));

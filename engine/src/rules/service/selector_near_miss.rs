@@ -133,15 +133,16 @@ fn report_elsewhere<'a>(
     report: &mut Reporter,
 ) {
     let selector = selector_miss::display(service.selector.iter());
-    let names: Vec<String> = miss
-        .elsewhere
-        .iter()
-        .map(|namespace| format!("`{namespace}`"))
-        .collect();
+    let place = if cx.speaks_to_anybody() {
+        "another namespace".to_owned()
+    } else {
+        let names = miss.elsewhere.iter();
+        let names: Vec<String> = names.map(|namespace| format!("`{namespace}`")).collect();
+        format!("namespace {}", names.join(", "))
+    };
     let finding = report.find(format!(
-        "the selector `{selector}` of Service `{}` matches only workloads of namespace {}",
+        "the selector `{selector}` of Service `{}` matches only workloads of {place}",
         service.meta,
-        names.join(", ")
     ));
     finding
         .case("other-namespace")

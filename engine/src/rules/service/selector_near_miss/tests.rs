@@ -1,5 +1,12 @@
 use super::RULE;
-use crate::testkit::{check, check_page, fix_clears, lint};
+use crate::{
+    config::Config,
+    rule::Surface,
+    rules::RULES,
+    run::run,
+    snapshot::Source,
+    testkit::{Ran, check, check_page, clock, fix_clears, lint, read},
+};
 
 fn service(selector: &str) -> String {
     format!(
@@ -130,6 +137,19 @@ fn a_match_in_another_namespace() {
     );
     assert!(finding.message.contains("`web`"), "{}", finding.message);
     assert_eq!(lint(&yaml).one("SVC002").severity.as_str(), "warning");
+    let (cluster, _) = read(&yaml, Source::Cluster, |_| {});
+    let admitted = run(
+        &RULES,
+        &cluster,
+        &Config::default(),
+        clock(),
+        Surface::Admit,
+    );
+    let told = &Ran(admitted).one("SVC002").message.clone();
+    assert!(
+        told.ends_with("only workloads of another namespace"),
+        "{told}"
+    );
     // Somebody there selects it: another instance of the same application.
     let served = service("{app: frontend}").replace("shop", "web");
     check(&(yaml + &served)).none("SVC002").one("SVC001");
