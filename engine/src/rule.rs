@@ -9,7 +9,7 @@ use crate::{
     model::{
         Autoscaler, Certificate, CustomResourceDefinition, EndpointSlice, Gateway, Ingress,
         IngressClass, IngressRoute, Kind, NetworkPolicy, Node, Pod, Secret, Service,
-        WebhookConfiguration, Workload,
+        WebhookConfiguration, Workload, decode::Any,
     },
 };
 
@@ -210,6 +210,8 @@ pub struct Rule {
     pub needs: &'static [Kind],
     /// Kinds that sharpen the verdict; the rule copes with their absence.
     pub wants: &'static [Kind],
+    /// Objects that take what all namespaces share, so that the kinds of the rule are wanted from all of them to judge one.
+    pub elsewhere: Option<fn(&Any) -> bool>,
     /// Other kinds whose change can break a subject.
     pub triggers: &'static [Kind],
     /// Named cases with their own default severity on a cluster and in files.
@@ -242,6 +244,7 @@ impl Rule {
         reach: Reach::Namespace,
         needs: &[],
         wants: &[],
+        elsewhere: None,
         triggers: &[],
         cases: &[],
         reads: &[],

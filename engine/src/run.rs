@@ -257,6 +257,8 @@ impl<'c, 'a> Runner<'c, 'a> {
             for gap in coverage
                 .gaps
                 .iter()
+                // Who wanted more than the namespaces that were read says so itself.
+                .filter(|gap| !coverage.is_narrowed_by(gap))
                 .filter(|gap| !(kind.namespaced() && elsewhere(gap)))
             {
                 self.no_verdict(rule, NoVerdict::Unknown, gap.reason(), None);

@@ -1,6 +1,9 @@
 //! `lint --with-cluster`: what the rules would say if the manifests were applied to a real cluster.
 #![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
+#[path = "lint_with_cluster/host_ports.rs"]
+mod host_ports;
+
 use std::path::{Path, PathBuf};
 
 use netdoctor_tests::cmd::{Output, Program, netdoctor};

@@ -34,6 +34,16 @@ impl Coverage {
         }
     }
 
+    /// Reads of all namespaces that failed, and in whose place single ones were read.
+    pub fn narrowed(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| self.is_narrowed_by(gap))
+    }
+
+    /// Whether a gap leaves what was asked for readable, and only says that more was wanted.
+    pub(crate) fn is_narrowed_by(&self, gap: &Gap) -> bool {
+        gap.namespace.is_none() && !self.everywhere && !self.namespaces.is_empty()
+    }
+
     /// Whether the namespace is covered.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `bundle save` and `bundle show`.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use jiff::Timestamp;
@@ -59,6 +60,7 @@ async fn read(
     let request = live::Request {
         rules: &rules,
         namespaces: namespace.as_slice(),
+        everywhere: BTreeSet::new(),
         facts: netdoctor_engine::facts::StatedFacts::default(),
         logs: false,
     };

@@ -1,5 +1,6 @@
 //! `check`: the rules on a cluster, or on a saved state of one.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -83,6 +84,7 @@ async fn live(
     let request = live::Request {
         rules,
         namespaces: scope.namespace.as_slice(),
+        everywhere: BTreeSet::new(),
         facts: judge.facts.clone(),
         logs: args.logs,
     };

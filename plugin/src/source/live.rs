@@ -4,6 +4,7 @@
 //! ```text
 //!  rules --Plan--> (kind, namespace)*  --list, pages of 500--> bytes --convert--> objects --+--> Builder
 //!                                         `-- 403, 410, 429, 5xx, timeout, cut --> Gap -----+
+//!                                              all namespaces, while one would do: that one, and a Gap
 //! ```
 
 mod confirm;
@@ -11,7 +12,7 @@ mod list;
 mod logs;
 mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use netdoctor_engine::facts::StatedFacts;
@@ -21,6 +22,7 @@ use netdoctor_engine::snapshot::{Builder, Coverage, Gap, GapCause, Snapshot, Sou
 
 use crate::cluster::{ApiError, Cluster};
 use crate::progress::Progress;
+use plan::Wanted;
 
 pub(crate) use confirm::confirm;
 
@@ -30,6 +32,8 @@ pub(crate) struct Request<'a> {
     pub(crate) rules: &'a [&'static Rule],
     /// These namespaces, or all where there are none.
     pub(crate) namespaces: &'a [String],
+    /// Kinds that are read in all namespaces nevertheless, where that is allowed.
+    pub(crate) everywhere: BTreeSet<Kind>,
     /// Stated facts.
     pub(crate) facts: StatedFacts,
     /// Read the last log lines of failing containers.
@@ -87,7 +91,7 @@ pub(crate) async fn read<T: Send + 'static>(
     let lists = plan
         .lists
         .iter()
-        .map(|wanted| list::all(cluster, wanted, progress, convert));
+        .map(|wanted| widest(cluster, wanted, progress, convert));
     let results = futures_util::future::join_all(lists).await;
     let mut listed = Listed {
         objects: Vec::new(),
@@ -95,7 +99,7 @@ pub(crate) async fn read<T: Send + 'static>(
         clock: plan.clock,
     };
     let (mut answered, mut first) = (plan.lists.is_empty(), None);
-    for (wanted, result) in plan.lists.iter().zip(results) {
+    for (wanted, result) in results.into_iter().flatten() {
         let coverage = listed.coverage.entry(wanted.kind).or_default();
         coverage.count += result.objects.len();
         listed.objects.push((wanted.kind, result.objects));
@@ -116,6 +120,9 @@ pub(crate) async fn read<T: Send + 'static>(
                 coverage
                     .gaps
                     .push(gap(wanted.kind, wanted.namespace.as_deref(), &error));
+                if !wanted.instead.is_empty() && !error.ends_the_run() {
+                    continue;
+                }
                 first = Some(match first {
                     Some(earlier) if !error.ends_the_run() => earlier,
                     _ => error,
@@ -123,10 +130,50 @@ pub(crate) async fn read<T: Send + 'static>(
             }
         }
     }
+    once_for_pods(&mut listed.coverage);
     match first {
         // Not one list was complete: there is no cluster to report about, and no findings would be a lie.
         Some(error) if !answered => Err(error),
         _ => Ok(listed),
+    }
+}
+
+/// Lists all namespaces, and where that fails the ones that are needed at least.
+async fn widest<T>(
+    cluster: &Cluster,
+    wanted: &Wanted,
+    progress: &Progress,
+    convert: fn(Kind, &str) -> T,
+) -> Vec<(Wanted, list::Result<T>)> {
+    let mut result = list::all(cluster, wanted, progress, convert).await;
+    let narrower = match &result.failure {
+        None | Some(ApiError::NotFound { .. }) => Vec::new(),
+        Some(error) if error.ends_the_run() => Vec::new(),
+        Some(_) => wanted.narrower(),
+    };
+    if !narrower.is_empty() {
+        // They bring what is needed of it once more.
+        result.objects.clear();
+    }
+    let mut results = vec![(wanted.clone(), result)];
+    for wanted in narrower {
+        let result = list::all(cluster, &wanted, progress, convert).await;
+        results.push((wanted, result));
+    }
+    results
+}
+
+/// Who may not list the Pods of all namespaces may rarely list what makes them: that is one gap, not one for each kind.
+fn once_for_pods(coverage: &mut BTreeMap<Kind, Coverage>) {
+    let told = coverage
+        .get(&Kind::Pod)
+        .is_some_and(|pods| pods.narrowed().next().is_some());
+    if !told {
+        return;
+    }
+    for (_, coverage) in coverage.iter_mut().filter(|(kind, _)| **kind != Kind::Pod) {
+        let narrowed: Vec<Gap> = coverage.narrowed().cloned().collect();
+        coverage.gaps.retain(|gap| !narrowed.contains(gap));
     }
 }
 

@@ -5,11 +5,11 @@ mod judge;
 use crate::{
     context::{Context, Reporter},
     finding::{Finding, Fix},
-    model::{Kind, Protocol, Workload},
+    model::{Kind, Protocol, Workload, decode::Any},
     placement::{NodeSet, Placement},
     ports::{self, HostPort},
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
-    snapshot::Absence,
+    snapshot::{Absence, Coverage},
 };
 use judge::{Side, Verdict};
 use std::{borrow::Cow, collections::BTreeSet};
@@ -29,7 +29,9 @@ pub(super) static RULE: Rule = Rule {
         Kind::StatefulSet,
         Kind::DaemonSet,
         Kind::Node,
+        Kind::HorizontalPodAutoscaler,
     ],
+    elsewhere: Some(claims_a_port),
     cases: &[("placement-not-known", Severity::Info)],
     reads: &[
         "/spec/replicas",
@@ -60,12 +62,23 @@ const MOST_OTHERS: usize = 64;
 /// How many others a finding names.
 const MOST_NAMED: usize = 4;
 
+/// Nodes serve all namespaces.
+fn claims_a_port(any: &Any) -> bool {
+    let workload = match any {
+        Any::Pod(pod) => Workload::Pod(pod),
+        Any::Controller(controller) => Workload::Controller(controller),
+        _ => return false,
+    };
+    !ports::on_node(workload.spec()).is_empty() && judge::claims_now(workload)
+}
+
 fn check<'a>(cx: &Context<'a>, workload: Workload<'a>, report: &mut Reporter) {
     let ports = ports::on_node(workload.spec());
     let silent = cx.is_system_namespace(&workload.meta().namespace) && !is_service_lb(workload);
     if ports.is_empty() || silent || !judge::claims_now(workload) {
         return report.not_applicable();
     }
+    unseen(cx, report);
     let mut subject: Option<Side<'a>> = None;
     let mut told = BTreeSet::new();
     for port in ports {
@@ -83,6 +96,15 @@ fn check<'a>(cx: &Context<'a>, workload: Workload<'a>, report: &mut Reporter) {
         if told.insert((port.port, port.ip())) {
             judge_port(cx, subject, port, &others, report);
         }
+    }
+}
+
+/// Says which claims of other namespaces were asked for and could not be read.
+fn unseen(cx: &Context<'_>, report: &mut Reporter) {
+    let kinds = RULE.kinds().into_iter().filter(|kind| kind.namespaced());
+    let coverage = kinds.filter_map(|kind| cx.snapshot.coverage.get(&kind));
+    for gap in coverage.flat_map(Coverage::narrowed) {
+        report.unknown(gap.reason());
     }
 }
 

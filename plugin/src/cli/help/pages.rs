@@ -63,7 +63,8 @@ something is, 2 for wrong usage and 3 when the check could not be completed.",
 Files may hold several documents, as YAML or JSON. A file that cannot be read is reported and makes
 the exit code 3; the others are still judged. With --with-cluster the objects of the cluster count as
 well: those in the files take the place of those of the same name, and what is reported is about the
-files and about what they would newly break.",
+files and about what they would newly break. Host ports are compared with those of all namespaces, as
+far as they may be listed.",
         examples: "
   # Lint a directory and everything below it
   kubectl netdoctor lint -f deploy/ -R

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use netdoctor_engine::config::Config;
 use netdoctor_engine::model::decode::Any;
-use netdoctor_engine::model::{Namespace, Origin};
+use netdoctor_engine::model::{Kind, Namespace, Origin};
 use netdoctor_engine::report::{NotChecked, Report};
 use netdoctor_engine::rule::{Rule, Surface};
 use netdoctor_engine::run::run as run_rules;
@@ -93,7 +93,8 @@ async fn read_and_judge(
     Ok((input, context, report))
 }
 
-/// Lists what the rules read, in the namespaces that the files are about.
+/// Lists what the rules read, in the namespaces that the files are about, and in all of them where the files hold something
+/// that others may have taken.
 async fn read(
     cluster: &Cluster,
     rules: &[&'static Rule],
@@ -110,10 +111,21 @@ async fn read(
     let request = live::Request {
         rules,
         namespaces: &namespaces,
+        everywhere: kinds_of_all_namespaces(rules, incoming),
         facts: judge.facts.clone(),
         logs: false,
     };
     Ok(live::snapshot(cluster, &request, progress).await?)
+}
+
+/// What somebody in any namespace may have taken already: ports on nodes.
+fn kinds_of_all_namespaces(rules: &[&'static Rule], incoming: &[Any]) -> BTreeSet<Kind> {
+    let concerned = rules.iter().filter(|rule| {
+        let wants = rule.elsewhere;
+        wants.is_some_and(|wants| incoming.iter().any(wants))
+    });
+    let kinds = concerned.flat_map(|rule| rule.kinds());
+    kinds.filter(|kind| kind.namespaced()).collect()
 }
 
 /// What every run of this command has in common.
@@ -208,7 +220,6 @@ fn elsewhere<'a>(
 
 /// Namespaces that would have to be created first.
 fn without_namespace(incoming: &[Any], after: &Snapshot) -> Vec<InputProblem> {
-    use netdoctor_engine::model::Kind;
     if after.known(Kind::Namespace, "").is_err() {
         return Vec::new();
     }

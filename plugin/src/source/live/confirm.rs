@@ -119,6 +119,7 @@ async fn read(cluster: &Cluster, lookup: Lookup) -> Fresh {
         kind,
         api_version: kind.api_version(),
         namespace,
+        instead: Vec::new(),
     };
     let Some(name) = name else {
         let quiet = Progress::silent();

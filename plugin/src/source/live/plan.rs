@@ -22,6 +22,8 @@ pub(super) struct Wanted {
     pub(super) api_version: String,
     /// One namespace, or all.
     pub(super) namespace: Option<String>,
+    /// Namespaces that do where all of them cannot be read.
+    pub(super) instead: Vec<String>,
 }
 
 /// All lists.
@@ -71,12 +73,19 @@ pub(super) async fn make(cluster: &Cluster, request: &Request<'_>) -> Result<Pla
             plan.coverage.entry(kind).or_default().not_installed = true;
             continue;
         };
-        for namespace in namespaces(kind, request.namespaces) {
-            plan.lists.push(Wanted {
-                kind,
-                api_version: api_version.clone(),
-                namespace,
-            });
+        let own = namespaces(kind, request.namespaces);
+        let list = |namespace, instead| Wanted {
+            kind,
+            api_version: api_version.clone(),
+            namespace,
+            instead,
+        };
+        if request.everywhere.contains(&kind) {
+            let instead = own.into_iter().flatten().collect();
+            plan.lists.push(list(None, instead));
+        } else {
+            let lists = own.into_iter().map(|namespace| list(namespace, Vec::new()));
+            plan.lists.extend(lists);
         }
     }
     Ok(plan)
@@ -133,6 +142,16 @@ fn of_system(kind: Kind) -> bool {
 }
 
 impl Wanted {
+    /// The lists that take the place of this one.
+    pub(super) fn narrower(&self) -> Vec<Self> {
+        let narrower = self.instead.iter().map(|namespace| Self {
+            namespace: Some(namespace.clone()),
+            instead: Vec::new(),
+            ..self.clone()
+        });
+        narrower.collect()
+    }
+
     /// Path of the list.
     pub(super) fn path(&self) -> String {
         let root = if self.kind.group().is_empty() {

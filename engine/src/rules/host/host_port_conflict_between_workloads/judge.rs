@@ -241,6 +241,8 @@ pub(super) fn rank<'a>(cx: &Context<'_>, side: &'a Side<'_>) -> impl Ord + use<'
     (
         !cx.is_system_namespace(&meta.namespace),
         !side.placement.daemon,
+        // What is about to be created has no time yet.
+        meta.creation_timestamp.is_none(),
         meta.creation_timestamp,
         &meta.namespace,
         side.workload.kind(),

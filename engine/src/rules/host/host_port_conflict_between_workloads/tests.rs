@@ -1,3 +1,5 @@
+mod elsewhere;
+
 use super::RULE;
 use crate::{
     facts::StatedFacts,
