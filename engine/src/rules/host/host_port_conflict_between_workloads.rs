@@ -140,6 +140,15 @@ fn side<'a>(cx: &Context<'a>, workload: Workload<'a>, nodes: Option<&'a NodeSet>
     }
 }
 
+/// What the other one is called, as far as it may be.
+fn name(cx: &Context<'_>, subject: Workload<'_>, other: Workload<'_>) -> String {
+    let reference = other.reference();
+    if cx.speaks_to_anybody() && reference.namespace != subject.meta().namespace {
+        return format!("a {} of another namespace", reference.kind);
+    }
+    reference.to_string()
+}
+
 fn judge_port(
     cx: &Context<'_>,
     subject: &Side<'_>,
@@ -168,7 +177,7 @@ fn judge_port(
     let named: Vec<String> = judged
         .iter()
         .take(MOST_NAMED)
-        .map(|(other, _)| other.workload.reference().to_string())
+        .map(|(other, _)| name(cx, subject.workload, other.workload))
         .collect();
     let more = judged.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 {

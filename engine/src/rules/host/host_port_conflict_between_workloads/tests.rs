@@ -264,8 +264,24 @@ fn two_files_of_one_application_are_alternatives() {
 #[test]
 fn an_incoming_workload_meets_what_is_there() {
     let there = format!("{}{}", workload(W("DaemonSet", "a", "")), nodes(&[""]));
-    let (snapshot, _) = read(&there, crate::snapshot::Source::Cluster, |_| {});
-    let incoming = workload(W("Deployment", "b", ""));
+    let ran = incoming(&there, &workload(W("Deployment", "b", "")));
+    assert_eq!(loud(&ran), ["Deployment shop/b"]);
+    let told = &ran.one("HST006").message;
+    assert!(told.ends_with("by DaemonSet shop/a"), "{told}");
+    // Whoever may write into `shop` learns that the port is taken, not by whom elsewhere.
+    let ran = incoming(
+        &there.replace("namespace: shop", "namespace: billing"),
+        &workload(W("Deployment", "b", "")),
+    );
+    let told = &ran.one("HST006").message;
+    assert!(
+        told.ends_with("by a DaemonSet of another namespace"),
+        "{told}"
+    );
+}
+
+fn incoming(there: &str, incoming: &str) -> Ran {
+    let (snapshot, _) = read(there, crate::snapshot::Source::Cluster, |_| {});
     let value = crate::manifest::parse(incoming.as_bytes())
         .documents
         .remove(0)
@@ -276,15 +292,14 @@ fn an_incoming_workload_meets_what_is_there() {
         new: Some(&new),
     };
     let config = crate::config::Config::default();
-    let report = crate::run::run_for(
+    Ran(crate::run::run_for(
         &crate::rules::RULES,
         &snapshot,
         change,
         &config,
         clock(),
         Surface::Admit,
-    );
-    assert_eq!(loud(&Ran(report)), ["Deployment shop/b"]);
+    ))
 }
 
 #[test]
