@@ -6,7 +6,7 @@ use crate::{
     model::{Controller, IntOrString, Kind, Labels, Object as _, Pod, Service, Workload},
     near,
     selector::contains_all,
-    snapshot::Absence,
+    snapshot::{Absence, GapCause},
 };
 
 /// What became of the selector.
@@ -96,9 +96,15 @@ fn without_pods<'a>(cx: &Context<'a>, namespace: &str, wanted: &Labels) -> Optio
 fn not_proven<'a>(cx: &Context<'a>, service: &Service, wanted: &Labels) -> Option<Verdict<'a>> {
     let namespace = &*service.meta.namespace;
     if cx.on_cluster() {
-        // A Deployment at 0 has no pods: without the list of Deployments it cannot be told from a wrong label.
+        // A Deployment at 0 has no pods: without the list of Deployments it cannot be told from a wrong label. The others
+        // seldom are without pods, so that nobody has to hand them in; but one that may not be listed may be the one.
+        let refused = super::CONTROLLERS
+            .iter()
+            .copied()
+            .filter(|kind| may_not_be_listed(cx, *kind));
         return [Kind::Pod, Kind::Deployment, Kind::StatefulSet]
             .into_iter()
+            .chain(refused)
             .find_map(|kind| match cx.absence(kind, namespace) {
                 Absence::Unknown(reason) => Some(Verdict::Unknown(reason)),
                 _ => None,
@@ -118,6 +124,12 @@ fn not_proven<'a>(cx: &Context<'a>, service: &Service, wanted: &Labels) -> Optio
         )));
     }
     None
+}
+
+fn may_not_be_listed(cx: &Context<'_>, kind: Kind) -> bool {
+    let coverage = cx.snapshot.coverage.get(&kind);
+    let mut gaps = coverage.into_iter().flat_map(|coverage| &coverage.gaps);
+    gaps.any(|gap| gap.cause == GapCause::Forbidden)
 }
 
 fn analyse<'a>(cx: &Context<'a>, service: &'a Service, wanted: &Labels) -> Miss<'a> {

@@ -180,7 +180,17 @@ fn finished_and_terminating_pods_are_another_rule() {
 #[test]
 fn radar_846_what_could_not_be_listed_is_not_missing() {
     let yaml = service("{app: basket}") + &deployment("checkout", "{app: checkout}");
-    for kind in [Kind::Pod, Kind::Deployment] {
+    // A CronJob has no Pods between two runs, nor has a DaemonSet without a node for it.
+    for kind in [
+        Kind::Pod,
+        Kind::Deployment,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+        Kind::ReplicaSet,
+        Kind::ReplicationController,
+        Kind::Job,
+        Kind::CronJob,
+    ] {
         check_with(&yaml, |builder| forbid(builder, kind))
             .none("SVC001")
             .none("SVC002")
