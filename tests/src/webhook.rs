@@ -141,7 +141,11 @@ impl Webhook {
 
     /// The configurations of the manifests, whose calls go to this port of this machine.
     pub fn configuration(&self, port: u16) -> Vec<Value> {
-        let mut objects = render(&self.options);
+        self.aimed(render(&self.options), port)
+    }
+
+    /// The webhook configurations among the objects of an installation, whose calls go to this port of this machine.
+    pub fn aimed(&self, mut objects: Vec<Value>, port: u16) -> Vec<Value> {
         objects.retain(|object| {
             let kind = object["kind"].as_str().unwrap_or_default();
             kind.ends_with("WebhookConfiguration")

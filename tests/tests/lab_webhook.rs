@@ -39,7 +39,7 @@ use stage::Stage;
 type Run = fn(&Stage) -> Result<()>;
 
 /// In this order.
-const TRIALS: [(&str, Run); 18] = [
+const TRIALS: [(&str, Run); 20] = [
     ("image::is_small_and_runs_as_nobody", life::image),
     ("life::install_ends_with_a_live_answer", life::install),
     ("life::installing_again_changes_nothing", life::again),
@@ -47,6 +47,10 @@ const TRIALS: [(&str, Run); 18] = [
     ("judged::advisory_warns_of_what_will_fail", judged::advisory),
     ("judged::guarded_refuses_it", judged::guarded),
     ("judged::repairs_where_a_namespace_asks", judged::repaired),
+    (
+        "judged::deletions_and_scaling_where_somebody_wants_it",
+        judged::asked_more,
+    ),
     ("drill::ten_rotations_of_the_authority", drills::rotations),
     ("drill::ten_rolling_restarts", drills::restarts),
     ("drill::the_api_server_restarts", outage::api_server),
@@ -58,6 +62,10 @@ const TRIALS: [(&str, Run); 18] = [
     ("drill::clients_that_say_nothing", hostile::silent),
     ("drill::bodies_that_are_too_large", hostile::large_bodies),
     ("drill::handshakes_that_never_end", hostile::slow_handshakes),
+    (
+        "life::status_says_why_a_configuration_is_refused",
+        life::refused_configuration,
+    ),
     ("life::status_says_what_is_broken", life::broken),
     ("life::disable_works_with_every_replica_dead", life::disable),
     ("life::uninstall_leaves_nothing", life::uninstall),

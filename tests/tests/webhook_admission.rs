@@ -1,6 +1,8 @@
 //! The webhook as users of `kubectl` meet it: behind a real API server, with the rights and the configurations of the
 //! manifests.
 
+#[path = "webhook_admission/asked.rs"]
+mod asked;
 #[path = "webhook_admission/auditing.rs"]
 mod auditing;
 #[path = "webhook_admission/configuration.rs"]
@@ -17,6 +19,8 @@ mod limits;
 mod manifests;
 #[path = "webhook_admission/operations.rs"]
 mod operations;
+#[path = "webhook_admission/own.rs"]
+mod own;
 #[path = "webhook_admission/profiles.rs"]
 mod profiles;
 #[path = "webhook_admission/recorded.rs"]
@@ -27,3 +31,5 @@ mod rules;
 mod sets;
 #[path = "webhook_admission/stage.rs"]
 mod stage;
+#[path = "webhook_admission/unseen.rs"]
+mod unseen;

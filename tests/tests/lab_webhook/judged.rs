@@ -42,6 +42,23 @@ const SHIPPER: Template = Template(
      containers: [{name: shipper, image: 'IMAGE', args: [pause, '--to=http://store.logging.svc:9200']}]}}}}",
 );
 
+/// A Service as it should be for [`SHOP`], and an Ingress that leads to it.
+const FRONT: Template = Template(
+    "{apiVersion: v1, kind: List, items: [\
+     {apiVersion: v1, kind: Service, metadata: {name: web, namespace: NAMESPACE}, spec: {selector: {app: shop}, \
+      ports: [{name: http, port: 80, targetPort: http}]}}, \
+     {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: NAMESPACE}, \
+      spec: {defaultBackend: {service: {name: web, port: {name: http}}}}}]}",
+);
+
+/// One Pod that takes a port of its node.
+const GATE: Template = Template(
+    "{apiVersion: apps/v1, kind: Deployment, metadata: {name: gate, namespace: NAMESPACE}, spec: {replicas: 1, \
+     strategy: {type: Recreate}, selector: {matchLabels: {app: gate}}, template: {metadata: {labels: {app: gate}}, \
+     spec: {terminationGracePeriodSeconds: 0, containers: [{name: gate, image: 'IMAGE', args: [pause], \
+     ports: [{containerPort: 8443, hostPort: 8443}]}]}}}}",
+);
+
 impl Template {
     pub(crate) fn in_namespace(&self, namespace: &str) -> String {
         self.0
@@ -230,4 +247,67 @@ fn configure(stage: &Stage, text: &str) -> Result<()> {
         &patch,
     ];
     stage.lab.must(&arguments, "").map(drop)
+}
+
+/// Whoever installs two parts more is warned of what a deletion breaks and of more replicas than nodes. No Pod of the
+/// webhook notices, and installing without them ends it.
+pub(crate) fn asked_more(stage: &Stage) -> Result<()> {
+    stage.install(&[])?;
+    let replicas = stage.replicas()?;
+    stage.install(&["--with=deletions,scale"])?;
+    stage.namespace("leaving", "netdoctor.io/profile: strict")?;
+    for template in [&SHOP, &FRONT, &GATE] {
+        let output = stage.apply_as_jane(&template.in_namespace("leaving"))?;
+        ensure!(output.ok(), "{output:?}");
+    }
+    let jane = |arguments: &[&str]| {
+        let output = stage
+            .lab
+            .kubectl(&[&["--as=jane", "--namespace=leaving"], arguments].concat())?;
+        ensure!(output.ok(), "{output:?}");
+        Ok(Warned::of(&output))
+    };
+    let try_to_delete = ["delete", "service/web", "--dry-run=server"];
+    let said = stage.lab.wait("ING001 about a deletion", PATIENCE, || {
+        let warned = jane(&try_to_delete)?;
+        Ok(warned.codes.contains("ING001").then_some(warned.text))
+    })?;
+    contains(&said, "Ingress leaving/web")?;
+    // However strict the namespace is, it goes.
+    jane(&["delete", "service/web"])?;
+    ensure!(
+        stage
+            .lab
+            .kubectl(&["get", "service/web", "-n=leaving"])?
+            .code
+            != 0
+    );
+    let warned = jane(&["scale", "deployment/gate", "--replicas=5"])?;
+    ensure!(
+        warned.codes == ["HST010".to_owned()].into(),
+        "{}",
+        warned.text
+    );
+    contains(&warned.text, "Deployment leaving/gate")?;
+    jane(&["scale", "deployment/gate", "--replicas=1"])?;
+
+    stage.install(&[])?;
+    ensure!(stage.replicas()? == replicas);
+    let kind = "validatingwebhookconfiguration";
+    let rules = stage.lab.get(&[kind, names::VALIDATING])?["webhooks"][0]["rules"].to_string();
+    ensure!(
+        !rules.contains("DELETE") && !rules.contains("/scale"),
+        "{rules}"
+    );
+    // The API server goes by it a moment later.
+    stage.lab.wait("silence about scaling", PATIENCE, || {
+        jane(&["scale", "deployment/gate", "--replicas=1"])?;
+        let warned = jane(&["scale", "deployment/gate", "--replicas=5"])?;
+        Ok(warned.text.is_empty().then_some(()))
+    })?;
+    ensure!(jane(&["delete", "deployment/shop"])?.text.is_empty());
+    stage
+        .lab
+        .must(&["delete", "namespace", "leaving", "--wait=false"], "")
+        .map(drop)
 }

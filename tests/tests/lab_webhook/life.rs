@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use netdoctor_lab::HostName;
 use netdoctor_lab::image::product::LARGEST;
 use netdoctor_manifests::{Options, names, render};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::contains;
 use crate::judged::{EDGE, Warned};
@@ -75,13 +75,7 @@ pub(crate) fn install(stage: &Stage) -> Result<()> {
     let status = stage.netdoctor_exits(0, &["webhook", "status", "--test", "-o", "json"])?;
     let status: Value = serde_json::from_str(&status.stdout)?;
     ensure!(status["status"]["verdict"] == "healthy", "{status:#}");
-    let lines = status["lines"].as_array().cloned().unwrap_or_default();
-    let text = |about: &str| {
-        let line = lines.iter().find(|line| line["about"] == about);
-        line.and_then(|line| line["text"].as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |about| line(&status, about);
     contains(&text("deployment"), "2/2 ready")?;
     contains(
         &text("reachability"),
@@ -89,9 +83,18 @@ pub(crate) fn install(stage: &Stage) -> Result<()> {
     )?;
     contains(&text("caches"), "every watched kind is in sync")?;
     contains(&text("test"), "was answered")?;
-    let troubled = lines.iter().find(|line| line["state"] != "good");
-    ensure!(troubled.is_none(), "{status:#}");
+    let mut lines = status["lines"].as_array().into_iter().flatten();
+    ensure!(lines.all(|line| line["state"] == "good"), "{status:#}");
     Ok(())
+}
+
+/// What a status says about something.
+fn line(status: &Value, about: &str) -> String {
+    let mut lines = status["lines"].as_array().into_iter().flatten();
+    let line = lines.find(|line| line["about"] == about);
+    line.and_then(|line| line["text"].as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Whoever installs again gets the same, and no Pod notices.
@@ -168,17 +171,74 @@ pub(crate) fn runs(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// A configuration that cannot be used changes nothing, and `status` says what is wrong with it.
+pub(crate) fn refused_configuration(stage: &Stage) -> Result<()> {
+    stage.installed()?;
+    stage.namespace("kept", "")?;
+    let map = [
+        "configmap",
+        &format!("--namespace={NAMESPACE}"),
+        names::CONFIG_MAP,
+    ];
+    let before = stage.lab.get(&map)?["data"][names::CONFIG_KEY].clone();
+    let configure = |text: &Value| {
+        let patch = json!({"data": {names::CONFIG_KEY: text}}).to_string();
+        let patch = ["patch", "configmap", names::CONFIG_MAP, "-p", &patch];
+        stage.kubectl(&patch)
+    };
+    let status = || {
+        let status = stage.netdoctor_exits(0, &["webhook", "status", "-o", "json"])?;
+        Ok::<Value, anyhow::Error>(serde_json::from_str(&status.stdout)?)
+    };
+    let settings = |wanted: &str| {
+        stage.lab.wait(wanted, PATIENCE, || {
+            let status = status()?;
+            let said = line(&status, "settings").contains(wanted);
+            Ok(said.then_some(status))
+        })
+    };
+    // In a dry run, whose answer about one object is that of the real request.
+    let edge = || {
+        let apply = ["apply", "--as=jane", "--dry-run=server", "-f", "-"];
+        stage
+            .lab
+            .kubectl_with_input(&apply, &EDGE.in_namespace("kept"))
+    };
+    configure(&json!("profile: guarded\n"))?;
+    stage.lab.wait("a refusal", PATIENCE, || {
+        Ok(edge()?
+            .stderr
+            .contains("denied the request: HST002")
+            .then_some(()))
+    })?;
+    configure(&json!("profile: guarded\ngracePeriod: soon\n"))?;
+    let wrong = settings("was refused and the last good one is in use: netdoctor.yaml: ")?;
+    contains(&line(&wrong, "settings"), "line 2, column 14")?;
+    // It looks at requests as before: nothing is broken.
+    ensure!(wrong["status"]["verdict"] == "healthy", "{wrong:#}");
+    contains(&edge()?.stderr, "denied the request: HST002")?;
+    let people = stage.netdoctor_exits(0, &["webhook", "status"])?;
+    says(&people.stdout, "line 2, column 14")?;
+
+    configure(&before)?;
+    settings("the configuration is in use")?;
+    stage
+        .lab
+        .must(&["delete", "namespace", "kept", "--wait=false"], "")
+        .map(drop)
+}
+
+/// A text for people, whose lines end somewhere, says something.
+fn says(text: &str, wanted: &str) -> Result<()> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    contains(&words.join(" "), wanted)
+}
+
 /// Whatever is wrong, `status` ends with 1 and says what it is.
 pub(crate) fn broken(stage: &Stage) -> Result<()> {
     stage.installed()?;
     let status =
         || Ok::<_, anyhow::Error>(stage.netdoctor_exits(1, &["webhook", "status"])?.stdout);
-    let says = |text: &str, wanted: &str| {
-        contains(
-            &text.split_whitespace().collect::<Vec<_>>().join(" "),
-            wanted,
-        )
-    };
 
     // The Pods are there and Ready, and nothing listens where the Service leads.
     let elsewhere = r#"[{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 10999}]"#;

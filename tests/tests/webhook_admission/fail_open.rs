@@ -1,30 +1,24 @@
 //! What the webhook does when it is the one in trouble: it lets through, says so, and counts.
 
 use crate::manifests::{EDGE, SERVICE, WEB};
+use crate::own::Own;
 use crate::stage::{Run, Stage, apply, silent, stage, try_out, wait, warnings, warnings_of};
-use netdoctor_manifests::names;
 use netdoctor_tests::webhook::{Settings, Webhook};
 use netdoctor_tests::{Fault, FaultProxy, Namespace, Rule, Rules};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// A namespace that this webhook is asked about, and the webhook of the stage is not.
-fn apart<'s>(stage: &'s Stage, webhook: &Webhook) -> Namespace<'s> {
+fn apart<'s>(stage: &'s Stage, webhook: &Webhook) -> (Namespace<'s>, Own<'s>) {
     let shop = stage.server.namespace();
     stage.label(&shop, "netdoctor.io/admission=disabled");
-    let mut objects = webhook.configuration(webhook.port());
-    objects.retain(|object| object["kind"] == "ValidatingWebhookConfiguration");
-    let mut object: Value = objects.pop().expect("the configuration");
-    object["metadata"] = json!({"name": format!("for-{shop}")});
-    let selector = json!({"matchLabels": {"kubernetes.io/metadata.name": &*shop}});
-    object["webhooks"][0]["namespaceSelector"] = selector;
-    stage.server.apply(&object.to_string());
+    let own = Own::apply(stage, &shop, webhook.configuration(webhook.port()));
     let asked = || webhook.count("netdoctor_admission_requests_total", &[]);
     wait("the API server to ask", || {
         try_out(&shop, EDGE).ok();
         asked() > 0
     });
-    shop
+    (shop, own)
 }
 
 #[test]
@@ -50,7 +44,7 @@ fn before_the_caches_are_filled_only_what_an_object_says_by_itself_is_judged() {
             ..Settings::default()
         },
     );
-    let shop = apart(stage, &webhook);
+    let (shop, _own) = apart(stage, &webhook);
     let counted = || {
         let labels = ["reason=\"unsynced-cache\""];
         webhook.count("netdoctor_admission_fail_open_total", &labels)
@@ -98,7 +92,6 @@ fn before_the_caches_are_filled_only_what_an_object_says_by_itself_is_judged() {
         "{:?}",
         began.elapsed()
     );
-    forget(stage, &shop);
 }
 
 #[test]
@@ -115,7 +108,7 @@ fn without_rights_rules_are_unknown_and_nobody_is_bothered() {
             ..Settings::default()
         },
     );
-    let shop = apart(stage, &webhook);
+    let (shop, _own) = apart(stage, &webhook);
     apply(&shop, WEB).ok();
     silent(apply(&shop, SERVICE));
     let unknown = |rule: &str| {
@@ -124,18 +117,4 @@ fn without_rights_rules_are_unknown_and_nobody_is_bothered() {
     };
     assert!(unknown("SVC004") > 0);
     assert_eq!(webhook.count("netdoctor_admission_fail_open_total", &[]), 0);
-    forget(stage, &shop);
-}
-
-/// Takes the configuration of [`apart`] away.
-fn forget(stage: &Stage, shop: &Namespace<'_>) {
-    let name = format!("for-{shop}");
-    stage
-        .server
-        .kubectl(&["delete", "validatingwebhookconfiguration", &name])
-        .ok();
-    let kept = stage
-        .server
-        .kubectl(&["get", "validatingwebhookconfiguration", names::VALIDATING]);
-    kept.ok();
 }

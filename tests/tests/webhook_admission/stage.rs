@@ -106,6 +106,11 @@ impl Stage {
         self.calls(namespace);
     }
 
+    /// The webhook configurations among the objects of an installation, which lead through the recorder.
+    pub(crate) fn aimed(&self, objects: Vec<Value>) -> Vec<Value> {
+        self.webhook.aimed(objects, self.recorder.port())
+    }
+
     /// Creates an object without kubectl, in the namespace.
     pub(crate) fn post(&self, namespace: &Namespace<'_>, object: &Value, run: Run) -> Response {
         let dry = match run {

@@ -12,6 +12,7 @@ use netdoctor_engine::{
     rule::{Action, Evidence, Rule, Surface},
     rules::RULES,
     run::run,
+    snapshot::Absence,
 };
 use netdoctor_manifests::names::SYSTEM_NAMESPACES;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,10 +68,20 @@ pub(super) fn judge(view: &View, policy: &Policy, own: &str, now: Timestamp) -> 
     Some(pass)
 }
 
-/// Whether everything that a rule looks at is up to date, or is known not to be there.
+/// Whether everything that a rule looks at is up to date, or is known not to be there; and what it cannot do without may
+/// be read. What else may not be read, it copes with.
 fn seen(rule: &Rule, view: &View) -> bool {
     let mut looked_at = rule.kinds().into_iter();
+    let mut subjects = rule.on.iter().flat_map(|check| check.kinds());
     looked_at.all(|kind| view.synced.trouble(kind).is_none())
+        && !rule.needs.iter().any(|kind| forbidden(*kind, view))
+        && !subjects.all(|kind| forbidden(*kind, view))
+}
+
+/// Whether a watched kind may not be read.
+fn forbidden(kind: Kind, view: &View) -> bool {
+    let coverage = view.snapshot.coverage.get(&kind);
+    coverage.is_some_and(|coverage| matches!(coverage.known(kind, ""), Err(Absence::Unknown(_))))
 }
 
 /// Namespaces that the webhook is never asked about, or that somebody keeps it out of.
@@ -98,10 +109,11 @@ fn found(finding: &Finding, remark: &Remark, action: Action, policy: &Policy) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admit::Freshness;
+    use crate::admit::{Freshness, Synced};
     use netdoctor_engine::{
         model::decode,
-        snapshot::{Builder, Coverage, Source},
+        snapshot::{Builder, Coverage, Gap, GapCause, Source},
+        testkit::{clock, read},
     };
 
     const SHOP: &[(Kind, &str)] = &[
@@ -171,6 +183,140 @@ mod tests {
 
         let nobody_is_left_alone = pass(Kind::Namespace, Freshness::Never);
         assert!(nobody_is_left_alone.is_none());
+    }
+
+    /// Everything that refers to something finds it here.
+    const TOWN: &str = "
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {kubernetes.io/metadata.name: shop, team: a}}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {conditions: [{type: Ready, status: 'True'}]}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 1
+  strategy: {type: Recreate}
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web, ports: [{name: http, containerPort: 8080, hostPort: 8080}]}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  replicas: 1
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: db, ports: [{name: sql, containerPort: 5432}]}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {matchLabels: {app: edge}}
+  template:
+    metadata: {labels: {app: edge}}
+    spec: {containers: [{name: edge, image: edge, ports: [{name: tls, containerPort: 8443}]}]}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec:
+  schedule: '@daily'
+  jobTemplate: {spec: {template: {
+    metadata: {labels: {app: nightly}}, spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: bare, namespace: shop, labels: {app: bare}}
+spec: {containers: [{name: bare, image: bare, ports: [{name: http, containerPort: 8080}]}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {clusterIP: None, selector: {app: db}, ports: [{name: sql, port: 5432, targetPort: sql}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: edge, namespace: shop}, spec: {selector: {app: edge}, ports: [{name: tls, port: 443, targetPort: tls}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: bare, namespace: shop}, spec: {selector: {app: bare}, ports: [{name: http, port: 80, targetPort: http}]}}
+---
+{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: outside}, spec: {controller: example.com/outside}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec: {ingressClassName: outside, defaultBackend: {service: {name: web, port: {name: http}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nightly, namespace: shop, creationTimestamp: '2025-01-01T00:00:00Z'}
+spec: {podSelector: {matchLabels: {app: nightly}}, policyTypes: [Ingress]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop, creationTimestamp: '2025-01-01T00:00:00Z'}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}, podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: db, namespace: shop}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: StatefulSet, name: db}, minReplicas: 1, maxReplicas: 2}
+";
+
+    /// What is found where this is known of one kind, none of whose objects is here.
+    fn found_without(kind: Kind, coverage: Coverage) -> BTreeSet<(&'static str, String)> {
+        let watched = crate::cache::kinds(&RULES, &netdoctor_engine::config::Config::default());
+        let (snapshot, _) = read(TOWN, Source::Cluster, |builder| {
+            builder.forget(kind, "", None);
+            *builder.coverage(kind) = coverage;
+        });
+        let fresh = watched.into_iter().filter(|other| *other != kind);
+        let view = View {
+            snapshot,
+            synced: Synced(fresh.map(|kind| (kind, Freshness::Fresh)).collect()),
+            ..View::default()
+        };
+        let pass = judge(&view, &Policy::default(), "elsewhere", clock());
+        let found = pass.unwrap_or_default().remarks.into_iter();
+        found
+            .map(|remark| (remark.reason, remark.object.to_string()))
+            .collect()
+    }
+
+    #[test]
+    fn whichever_kind_may_not_be_listed_nothing_is_called_missing_for_that() {
+        // Nobody needs a Gateway.
+        let whole = found_without(Kind::Gateway, Coverage::complete());
+        for kind in crate::cache::kinds(&RULES, &netdoctor_engine::config::Config::default()) {
+            let forbidden = Gap {
+                cause: GapCause::Forbidden,
+                ..Gap::not_read(kind)
+            };
+            let coverage = Coverage {
+                gaps: vec![forbidden],
+                ..Coverage::default()
+            };
+            let found = found_without(kind, coverage);
+            let invented: Vec<_> = found.difference(&whole).collect();
+            assert!(invented.is_empty(), "without {kind}: {invented:?}");
+        }
+        // What is known to be gone is missed.
+        for (kind, code) in [
+            (Kind::Service, "ING001"),
+            (Kind::Pod, "SVC001"),
+            (Kind::StatefulSet, "SVC001"),
+            (Kind::DaemonSet, "SVC001"),
+            (Kind::CronJob, "POL004"),
+        ] {
+            let found = found_without(kind, Coverage::complete());
+            let missed = found.difference(&whole).any(|(found, _)| *found == code);
+            assert!(missed, "{code} without {kind}: {found:?}");
+        }
     }
 
     #[test]

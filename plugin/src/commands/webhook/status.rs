@@ -3,6 +3,7 @@
 mod certificates;
 mod configurations;
 mod metrics;
+mod refused;
 mod replicas;
 
 use std::io::Write as _;

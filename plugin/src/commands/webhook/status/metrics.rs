@@ -6,9 +6,12 @@ use jiff::Timestamp;
 use netdoctor_manifests::names;
 
 use super::replicas::Replicas;
-use super::unknown;
+use super::{refused, unknown};
 use crate::cluster::{ApiError, Cluster};
 use crate::render::status::{Line, State};
+
+/// 1 while the configuration that is written down is in use.
+const VALID: &str = "netdoctor_config_valid";
 
 /// One sample: name, labels, value.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +28,18 @@ pub(super) async fn lines(
     now: Timestamp,
 ) -> Result<Vec<Line>, ApiError> {
     let mut samples = Vec::new();
+    let mut refusing = None;
     let namespace = &replicas.namespace;
     for (pod, port) in &replicas.ready {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/metrics");
         match cluster.get_bytes(&path).await {
-            Ok(answer) => samples.extend(parse(&String::from_utf8_lossy(&answer.body))),
+            Ok(answer) => {
+                let own = parse(&String::from_utf8_lossy(&answer.body));
+                if refuses(&own) {
+                    refusing = Some(pod);
+                }
+                samples.extend(own);
+            }
             Err(error) => {
                 let right = format!("get pods/proxy -n {namespace}");
                 return Ok(vec![unknown(error, "metrics", "metrics", &right)?]);
@@ -39,10 +49,14 @@ pub(super) async fn lines(
     if samples.is_empty() {
         return Ok(Vec::new());
     }
+    let reason = match refusing {
+        Some(pod) => refused::reason(cluster, namespace, pod).await?,
+        None => None,
+    };
     Ok(vec![
         reviews(&samples),
         fail_open(&samples),
-        configuration(&samples, &replicas.namespace),
+        configuration(&samples, namespace, reason.as_deref()),
         leaf(&samples, now),
         caches(&samples),
     ])
@@ -162,23 +176,32 @@ fn fail_open(samples: &[Sample]) -> Line {
     )
 }
 
-fn configuration(samples: &[Sample], namespace: &str) -> Line {
-    let valid = named(samples, "netdoctor_config_valid");
-    if valid.clone().all(|sample| sample.value > 0.0) {
-        let text = if valid.count() == 0 {
+/// Whether a replica goes on with an older configuration than the one that is written down.
+fn refuses(samples: &[Sample]) -> bool {
+    named(samples, VALID).any(|sample| sample.value < 1.0)
+}
+
+fn configuration(samples: &[Sample], namespace: &str, reason: Option<&str>) -> Line {
+    let about = "settings";
+    if !refuses(samples) {
+        let text = if named(samples, VALID).count() == 0 {
             "the replicas do not say which configuration they use"
         } else {
             "the configuration is in use"
         };
-        return Line::new(State::Good, "settings", text);
+        return Line::new(State::Good, about, text);
     }
-    Line::new(
-        State::Warning,
-        "settings",
-        format!(
-            "the configuration was refused and the last good one is in use: kubectl -n {namespace} logs deployment/{} names the line",
+    let why = match reason {
+        Some(reason) => format!("{}: {reason}", names::CONFIG_KEY),
+        None => format!(
+            "kubectl -n {namespace} logs deployment/{} names the line",
             names::WEBHOOK
         ),
+    };
+    Line::new(
+        State::Warning,
+        about,
+        format!("the configuration was refused and the last good one is in use: {why}"),
     )
 }
 
@@ -264,7 +287,7 @@ netdoctor_cert_expiry_timestamp_seconds{certificate=\"leaf\"} 864000
             fail_open(&samples).text,
             "reviews were let through unjudged: deadline 3"
         );
-        assert_eq!(configuration(&samples, "n").state, State::Good);
+        assert_eq!(configuration(&samples, "n", None).state, State::Good);
         assert!(caches(&samples).text.ends_with(": Service"));
         let line = leaf(&samples, Timestamp::UNIX_EPOCH);
         assert_eq!(line.text, "the serving certificates are valid 10 more days");
@@ -276,8 +299,19 @@ netdoctor_cert_expiry_timestamp_seconds{certificate=\"leaf\"} 864000
         samples.extend(parse(&TEXT.replace("864000", "86400")));
         assert!(reviews(&samples).text.contains("200 reviews, 16 warned"));
         assert_eq!(leaf(&samples, Timestamp::UNIX_EPOCH).state, State::Warning);
-        let refused = parse("netdoctor_config_valid 0\n");
-        assert_eq!(configuration(&refused, "n").state, State::Warning);
+    }
+
+    #[test]
+    fn one_replica_that_refuses_the_configuration_is_enough() {
+        let samples = parse("netdoctor_config_valid 1\nnetdoctor_config_valid 0\n");
+        let line = configuration(&samples, "n", Some("line 1, column 10: unknown"));
+        assert_eq!(line.state, State::Warning);
+        assert_eq!(
+            line.text,
+            "the configuration was refused and the last good one is in use: netdoctor.yaml: line 1, column 10: unknown"
+        );
+        let unread = configuration(&samples, "n", None).text;
+        assert!(unread.ends_with("kubectl -n n logs deployment/netdoctor-webhook names the line"));
     }
 
     #[test]
