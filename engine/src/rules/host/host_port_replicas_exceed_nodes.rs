@@ -7,6 +7,7 @@ use crate::{
     placement::{self, Room},
     ports,
     rule::{Action, Check, Confidence, Evidence, Rule, Severity},
+    rules::text,
 };
 
 pub(super) static RULE: Rule = Rule {
@@ -62,7 +63,8 @@ fn workload<'a>(cx: &Context<'a>, workload: Workload<'a>, report: &mut Reporter)
     }
     let reference = workload.reference();
     let finding = report.find(format!(
-        "{reference} wants {replicas} Pods with {}, and {}",
+        "{reference} wants {} with {}, and {}",
+        text::count(usize::try_from(replicas).unwrap_or(0), "Pod"),
         port_list(controller),
         nodes_for_it(&room)
     ));
