@@ -88,7 +88,8 @@ fn report_miss<'a>(cx: &Context<'a>, service: &Service, miss: &Miss<'a>, report:
         finding.looked_through(kind, namespace);
     }
     match &miss.fitting[..] {
-        [only] => {
+        // A port alone is no sign: half of all programs listen on 8080 and call it `http`.
+        [only] if selector_miss::is_named_alike(service, *only) => {
             let place = cx.place_to_fix(*only);
             finding.label(
                 place.reference(),

@@ -252,12 +252,16 @@ fn only_digits_differ(a: &str, b: &str) -> bool {
     letters(a) == letters(b)
 }
 
-/// Name or target port say that the workload could be behind the Service.
-fn fits(service: &Service, workload: Workload<'_>) -> bool {
+/// The name of one is in the name of the other.
+pub(super) fn is_named_alike(service: &Service, workload: Workload<'_>) -> bool {
     let (one, other) = (&*service.meta.name, &*workload.meta().name);
     let within = |part: &str, whole: &str| format!("-{whole}-").contains(&format!("-{part}-"));
-    let by_name = within(one, other) || within(other, one);
-    by_name
+    within(one, other) || within(other, one)
+}
+
+/// Name or target port say that the workload could be behind the Service.
+fn fits(service: &Service, workload: Workload<'_>) -> bool {
+    is_named_alike(service, workload)
         || service.ports.iter().any(|port| {
             let target = port.target();
             workload.spec().declared_ports().any(|(_, declared)| {

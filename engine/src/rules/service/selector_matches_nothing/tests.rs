@@ -252,3 +252,14 @@ fn on_a_cluster_a_namespace_without_workloads_is_no_excuse() {
     let ran = check(&service("{app: basket}"));
     assert_eq!(ran.one("SVC001").severity.as_str(), "error");
 }
+
+#[test]
+fn a_port_in_common_does_not_make_a_workload_the_one_that_is_meant() {
+    let broken = service("{app: basket}") + &deployment("billing-worker", "{app: billing-worker}");
+    for ran in [lint(&broken), check(&broken)] {
+        let finding = ran.one("SVC001");
+        assert!(finding.fixes.iter().all(|fix| fix.patch.0.is_empty()));
+        let told = format!("{:?}", finding.fixes);
+        assert!(!told.contains("billing"), "{told}");
+    }
+}
