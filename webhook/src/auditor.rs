@@ -23,17 +23,14 @@ pub use event::CONTROLLER;
 use crate::{
     budget::Budget,
     cache::Cache,
-    configmap::{Configuration, KEY, Place, State},
+    configmap::{Configuration, Place, State},
     metrics::{Metrics, audit::Outcome},
 };
 use event::Remark;
 use jiff::{SignedDuration, Timestamp};
 use judge::Pass;
 use ledger::{Agenda, Found, Ledger, REPEAT};
-use netdoctor_engine::{
-    model::{Kind, ObjectRef},
-    rule::Action,
-};
+use netdoctor_engine::rule::Action;
 use post::{Posted, post};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -197,26 +194,8 @@ impl Auditor {
         let State::Broken { message, uid } = state else {
             return;
         };
-        let place = &self.options.place;
-        let remark = Remark {
-            object: ObjectRef::wanted(Kind::ConfigMap, &place.namespace, &place.name),
-            uid: uid.clone(),
-            reason: "ConfigurationRefused",
-            note: event::note(
-                &format!("{KEY}: {message}."),
-                " The last good configuration stays in use.",
-            ),
-            wording: event::wording(message),
-            fingerprint: "configuration".to_owned(),
-        };
-        pass.found.push(Found {
-            fingerprint: remark.fingerprint.clone(),
-            code: remark.reason,
-            namespace: remark.namespace().to_owned(),
-            wording: remark.wording,
-            grace: SignedDuration::ZERO,
-            weight: u8::MAX,
-        });
+        let remark = Remark::of_configuration(&self.options.place, uid, message);
+        pass.found.push(Found::of_configuration(&remark));
         pass.remarks.push(remark);
     }
 

@@ -109,15 +109,20 @@ fn a_broken_configuration_changes_nothing_and_everybody_is_told() {
     stage.until_warned(&shop, SERVICE, "SVC004");
 
     let own = ["get", "events", "-n", names::NAMESPACE];
-    wait("the Event", || {
+    let told = |word: &str| {
         let events = stage.server.kubectl(&own).ok().stdout;
-        let line = events
+        let refused = events
             .lines()
-            .find(|line| line.contains("ConfigurationRefused"));
-        line.is_some_and(|line| {
-            line.contains("configmap/netdoctor-config") && line.contains("severe")
-        })
-    });
+            .filter(|line| line.contains("ConfigurationRefused"));
+        refused
+            .filter(|line| line.contains("configmap/netdoctor-config") && line.contains(word))
+            .count()
+    };
+    wait("the Event", || told("severe") == 1);
+    // Whoever mends that and writes the next mistake is told of it as well, and no longer of the first one.
+    configured.change("profile: advisory\nprofil: hard\n");
+    wait("the next Event", || told("profil`") == 1);
+    assert_eq!(told("severe"), 1);
     configured.change(&strict);
     assert_eq!(stage.webhook.count("netdoctor_config_valid", &[]), 1);
 }

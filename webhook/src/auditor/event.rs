@@ -1,11 +1,15 @@
 //! A finding as an Event on its object.
 
+use crate::configmap::{KEY, Place};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{core::v1::ObjectReference, events::v1::Event},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
-use netdoctor_engine::{finding::Finding, model::ObjectRef};
+use netdoctor_engine::{
+    finding::Finding,
+    model::{Kind, ObjectRef},
+};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Who reports.
@@ -47,6 +51,23 @@ impl Remark {
             note: note(&format!("{}.", finding.message), &rest),
             wording: wording(&finding.message),
             fingerprint: finding.fingerprint.clone(),
+        }
+    }
+
+    /// A configuration that cannot be used. Each mistake is one of its own: whoever mends one has to hear of the next at
+    /// once. Only the mistake of the moment is looked at, so that there is one Event per pass, however fast somebody edits.
+    pub(super) fn of_configuration(place: &Place, uid: &str, message: &str) -> Self {
+        let wording = wording(message);
+        Self {
+            object: ObjectRef::wanted(Kind::ConfigMap, &place.namespace, &place.name),
+            uid: uid.to_owned(),
+            reason: "ConfigurationRefused",
+            note: note(
+                &format!("{KEY}: {message}."),
+                " The last good configuration stays in use.",
+            ),
+            wording,
+            fingerprint: format!("configuration-{wording:016x}"),
         }
     }
 
@@ -134,7 +155,6 @@ fn truncate(text: &mut String, longest: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netdoctor_engine::model::Kind;
 
     fn remark(name: &str, note: &str) -> Remark {
         Remark {

@@ -1,5 +1,6 @@
 //! What was found, since when, and what has been said about it.
 
+use super::event::Remark;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,6 +25,20 @@ pub(super) struct Found {
     pub(super) grace: SignedDuration,
     /// What is worse comes first.
     pub(super) weight: u8,
+}
+
+impl Found {
+    /// A configuration that cannot be used, which nothing explains and nothing else puts right.
+    pub(super) fn of_configuration(remark: &Remark) -> Self {
+        Self {
+            fingerprint: remark.fingerprint.clone(),
+            code: remark.reason,
+            namespace: remark.namespace().to_owned(),
+            wording: remark.wording,
+            grace: SignedDuration::ZERO,
+            weight: u8::MAX,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +152,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configmap::Place;
 
     const ALL_ASKED: BTreeSet<&str> = BTreeSet::new();
 
@@ -208,6 +224,37 @@ mod tests {
             agenda(&[], Some(2_400))
         );
         assert_eq!(ledger.pass(&findings, &ALL_ASKED, at(2_400)).say, [0]);
+    }
+
+    /// The pass at some time, in which the configuration is refused with these words; the Event that it leads to.
+    fn refused(ledger: &mut Ledger, seconds: i64, message: &str) -> Option<String> {
+        let place = Place {
+            namespace: "netdoctor".to_owned(),
+            name: "netdoctor-config".to_owned(),
+        };
+        let remark = Remark::of_configuration(&place, "u-1", message);
+        let findings = [Found::of_configuration(&remark)];
+        let due = ledger.pass(&findings, &ALL_ASKED, at(seconds)).say == [0];
+        if due {
+            ledger.said(&findings[0], at(seconds));
+        }
+        due.then(|| remark.name())
+    }
+
+    #[test]
+    fn the_next_mistake_in_the_configuration_is_said_in_the_next_pass() {
+        let mut ledger = Ledger::default();
+        let (one, other) = ("line 1, column 10: `bad1`", "line 3, column 1: `profil`");
+        let first = refused(&mut ledger, 0, one);
+        assert!(first.is_some());
+        assert_eq!(refused(&mut ledger, 10, one), None);
+        let second = refused(&mut ledger, 20, other);
+        assert!(second.is_some() && second != first, "{second:?}");
+        assert_eq!(refused(&mut ledger, 30, other), None);
+        // The first one once more: its Event is still there, and is found by its name.
+        assert_eq!(refused(&mut ledger, 40, one), first);
+        assert_eq!(refused(&mut ledger, 40 + 1_799, one), None);
+        assert_eq!(refused(&mut ledger, 40 + 1_800, one), first);
     }
 
     #[test]
