@@ -204,6 +204,8 @@ pub struct Rule {
     pub confidence: Confidence,
     /// What it needs to be sure.
     pub evidence: Evidence,
+    /// Subjects add up: what one leaves out another of its kind may bring, which one that has just been made waits for.
+    pub additive: bool,
     /// Whether `-n` hides it.
     pub reach: Reach,
     /// Kinds without which the rule is unknown (besides its subjects). `Pod` stands for templates in files.
@@ -241,6 +243,7 @@ impl Rule {
         admit_cases: &[],
         confidence: Confidence::Certain,
         evidence: Evidence::Own,
+        additive: false,
         reach: Reach::Namespace,
         needs: &[],
         wants: &[],

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::manifests::{WEB, good_service, ingress};
-use crate::stage::{Stage, apply, refused, stage, try_out, warnings};
+use crate::stage::{Stage, apply, events, refused, silent, stage, try_out, wait, warned, warnings};
 use netdoctor_tests::Namespace;
 
 const POLICY: &str = "
@@ -106,6 +106,64 @@ fn a_release_passes_in_the_order_of_helm() {
     stage.profile(&shop, "guarded");
     apply(&shop, &renamed(&good_service())).ok();
     apply(&shop, &renamed(WEB)).ok();
+}
+
+/// Lets an application talk to its database.
+const TO_THE_DATABASE: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: out}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress: [{to: [{podSelector: {matchLabels: {app: db}}}], ports: [{port: 5432}]}]
+";
+
+/// Lets everybody look up names.
+const TO_DNS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: names}
+spec:
+  podSelector: {}
+  policyTypes: [Egress]
+  egress: [{ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]}]
+";
+
+/// Policies add up, and none of a set is complete before the last of them.
+#[test]
+fn the_policy_that_admits_names_may_come_last() {
+    let Some(stage) = stage() else { return };
+    let set = format!("{TO_THE_DATABASE}---{TO_DNS}");
+    let (whole, half) = (stage.namespace("strict"), stage.namespace("strict"));
+    for shop in [&whole, &half] {
+        apply(shop, WEB).ok();
+        stage.until_warned(shop, TO_THE_DATABASE, "DNS008");
+    }
+    let said = warned(apply(&whole, &set), "DNS008");
+    assert!(said.contains("not denied while it is new"), "{said}");
+    warned(apply(&half, TO_THE_DATABASE), "DNS008");
+
+    // What stays alone is told later, and what is whole by then is not.
+    wait("the Event", || events(&half) == ["DNS008 out"]);
+    assert_eq!(events(&whole), [""; 0]);
+
+    // The grace period is over: whoever takes names away now does so for good.
+    let away = [
+        "patch",
+        "networkpolicy",
+        "names",
+        "--type=merge",
+        "-p",
+        r#"{"spec": {"egress": [{"ports": [{"port": 443}]}]}}"#,
+    ];
+    refused(whole.kubectl(&away), "DNS008");
+    silent(apply(&whole, &set));
+    // In the reverse order nobody is told anything.
+    let other = stage.namespace("strict");
+    apply(&other, WEB).ok();
+    stage.until_warned(&other, TO_THE_DATABASE, "DNS008");
+    silent(apply(&other, &format!("{TO_DNS}---{TO_THE_DATABASE}")));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
 use crate::policy::{Profile, can_deny};
 use netdoctor_engine::{
     finding::{Finding, Lookup},
-    model::ObjectRef,
+    model::{ObjectRef, decode::Any},
     rule::{Action, Confidence, Evidence},
 };
 
@@ -18,6 +18,8 @@ const IN_THE_SAME_APPLY: &str = "would be denied unless the referent changes in 
 const SETTLING: &str = "would be denied if the referent had not just changed";
 /// A namespace says by label how strict the webhook is there: one that cannot be asked may have said "not at all".
 const UNKNOWN_NAMESPACE: &str = "not denied while the labels of its namespace are not known";
+/// Where objects add up, none is complete before the last of them is there.
+const MORE_TO_COME: &str = "not denied while it is new: another object may add what it leaves out";
 const OTHER_HALF: &str = "looked at again once the referent had time to follow";
 
 /// Weighs a finding; `None` where the configuration silences it.
@@ -79,6 +81,9 @@ fn two_objects(
     if finding.rule.evidence != Evidence::Contra {
         return None;
     }
+    if finding.rule.additive && is_new(asking, world) {
+        return Some(MORE_TO_COME);
+    }
     if asking.review.dry_run {
         return Some(IN_THE_SAME_APPLY);
     }
@@ -107,6 +112,14 @@ fn referents(finding: &Finding) -> Vec<ObjectRef> {
     others.sort();
     others.dedup();
     others
+}
+
+/// Whether the object that is written is being made, or was within the grace period. Later changes make it no younger.
+fn is_new(asking: &Asking<'_>, world: &World<'_>) -> bool {
+    let meta = asking.change.new.map(Any::meta);
+    let created = meta.and_then(|meta| meta.creation_timestamp);
+    asking.review.operation == Operation::Create
+        || created.is_some_and(|at| seconds_between(at, world.now) < world.policy.grace.as_secs())
 }
 
 /// Whether an object has been left alone for the grace period.

@@ -22,6 +22,7 @@ pub(super) static RULE: Rule = Rule {
     admit_cases: &[("tcp", Actions::both(Action::Audit))],
     confidence: Confidence::Likely,
     evidence: Evidence::Contra,
+    additive: true,
     needs: &[Kind::Pod],
     wants: &[
         Kind::Service,

@@ -82,6 +82,99 @@ fn updates_of_one_of_two_objects_only_warn() {
         .denies("HST002");
 }
 
+/// An application that looks up its database.
+fn asking() -> String {
+    DEPLOYMENT.replace(
+        "image: web,",
+        "image: web, env: [{name: DB, value: 'postgres://db:5432'}],",
+    )
+}
+
+/// A policy that lets it talk to the database, and to whatever else.
+fn egress(born: &str, more: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: out, namespace: shop{born}}}\n\
+         spec: {{podSelector: {{matchLabels: {{app: web}}}}, policyTypes: [Egress], egress: [{{to: [{{podSelector: \
+         {{matchLabels: {{app: db}}}}}}], ports: [{{port: 5432}}]}}{more}]}}\n"
+    )
+}
+
+const TO_DNS: &str = ", {to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: kube-system}}}], ports: [{port: 53, protocol: UDP}, {port: 53}]}";
+
+/// Policies add up: the one that lets names through may be the next in the file.
+#[test]
+fn a_new_policy_is_not_refused_for_what_the_next_one_may_admit() {
+    let asking = asking();
+    let forgetful = egress("", "");
+    let answer = Cluster::of(&[&asking]).strict().create(&forgetful);
+    answer.warns(&["DNS008"]);
+    let said = answer.warnings();
+    assert!(
+        said[0].contains("(not denied while it is new: another object may add what it leaves out)"),
+        "{said:?}"
+    );
+    let deferred = &answer.decision.deferred[0];
+    assert_eq!(
+        (deferred.code, deferred.object.to_string()),
+        ("DNS008", "NetworkPolicy shop/out".to_owned())
+    );
+    // A dry run, which nothing follows up, is told the same.
+    let tried = Cluster::of(&[&asking])
+        .strict()
+        .ask(&Request::create(&forgetful).dry_run());
+    tried.warns(&["DNS008"]);
+    assert_eq!(tried.warnings(), said);
+    assert!(tried.decision.deferred.is_empty());
+    // Whoever makes the rule refuse in another profile gets no other answer.
+    Cluster::of(&[&asking])
+        .policy("profile: guarded\noverrides: [{code: DNS008, mode: deny}]")
+        .create(&forgetful)
+        .warns(&["DNS008"]);
+    Cluster::of(&[&asking])
+        .strict()
+        .create(&egress("", TO_DNS))
+        .warns(&[]);
+}
+
+#[test]
+fn an_old_policy_that_begins_to_cut_dns_is_refused_in_strict() {
+    let (asking, namespaces) = (
+        asking(),
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+    );
+    let changed = |born: &str, policy: &str| {
+        let born = format!(", creationTimestamp: '2026-01-01T{born}Z'");
+        let (before, after) = (egress(&born, TO_DNS), egress(&born, ""));
+        let cluster = Cluster::of(&[namespaces, &asking, &before]).policy(policy);
+        // That somebody touched it a moment ago makes it no younger.
+        cluster
+            .changed("NetworkPolicy shop/out", 1)
+            .update(&before, &after)
+    };
+    changed("11:59:00", "profile: strict").denies("DNS008");
+    changed("11:59:01", "profile: strict").warns(&["DNS008"]);
+    changed("11:59:01", "profile: strict\ngracePeriod: 10s").denies("DNS008");
+    changed("11:59:00", "profile: guarded").warns(&["DNS008"]);
+    // What was wrong before is no news.
+    let known = egress("", "");
+    let relabelled = known.replace("port: 5432", "port: 5433");
+    Cluster::of(&[&asking, &known])
+        .strict()
+        .update(&known, &relabelled)
+        .silent();
+}
+
+/// A wrong word stays wrong, whatever follows.
+#[test]
+fn what_a_new_object_says_against_another_one_is_refused_all_the_same() {
+    let strict = || Cluster::of(&[DEPLOYMENT, SERVICE]).strict();
+    strict()
+        .create(&wrong_port().replace("{name: web, n", "{name: new, n"))
+        .denies("SVC004");
+    let numbered = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: in, namespace: shop}\nspec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress], ingress: [{ports: [{port: 80}]}]}\n";
+    strict().create(numbered).denies("POL005");
+}
+
 /// What only an autoscaler asks for may change in the same apply.
 #[test]
 fn the_minimum_of_an_autoscaler_refuses_nothing() {
