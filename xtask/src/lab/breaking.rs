@@ -64,10 +64,11 @@ fn details(fault: &Fault) -> Vec<String> {
 pub(super) fn inject(lab: &Lab, name: &str, node: Option<u8>, peer: Option<u8>) -> Result<()> {
     let fault = fault::find(name)?;
     lab.inject(&fault, Targets { node, peer })?;
+    let name = &lab.spec().name;
     let next = if fault.labs.own {
-        "it cannot be healed: `cargo xtask lab down` when you are done"
+        format!("it cannot be healed: `cargo xtask lab down --name {name}` when you are done")
     } else {
-        "`cargo xtask lab heal` undoes it"
+        format!("`cargo xtask lab --name {name} heal` undoes it")
     };
     print(&format!("{}: {}\n{next}\n", fault.id(), fault.summary))
 }

@@ -41,7 +41,7 @@ impl Lab {
         if let Some(lab) = running {
             ensure!(
                 lab.spec == *spec,
-                "lab `{}` runs with other settings ({}); end it with `cargo xtask lab down` or choose another name",
+                "lab `{0}` runs with other settings ({1}); end it with `cargo xtask lab down --name {0}` or choose another name",
                 spec.name,
                 lab.spec
             );
