@@ -89,6 +89,16 @@ impl Cluster {
         self.exchange(&Call::get(path_and_query, JSON)).await
     }
 
+    /// As [`Cluster::get_bytes`], for what may never be answered although the server is well.
+    pub(crate) async fn get_within(
+        &self,
+        path_and_query: &str,
+        limit: Duration,
+    ) -> Result<Answer, ApiError> {
+        self.exchange_within(&Call::get(path_and_query, JSON), limit)
+            .await
+    }
+
     /// As [`Cluster::get_bytes`], for lists of which only the metadata is read (Secrets).
     pub(crate) async fn get_metadata(&self, path_and_query: &str) -> Result<Answer, ApiError> {
         self.exchange(&Call::get(path_and_query, METADATA_LIST))
@@ -97,9 +107,17 @@ impl Cluster {
 
     /// Sends a request, again where the server asks for that, until there is an answer or the time for one page is over.
     pub(super) async fn exchange(&self, call: &Call) -> Result<Answer, ApiError> {
+        self.exchange_within(call, PAGE_LIMIT).await
+    }
+
+    pub(super) async fn exchange_within(
+        &self,
+        call: &Call,
+        longest: Duration,
+    ) -> Result<Answer, ApiError> {
         let limit = self
             .request_timeout
-            .map_or(PAGE_LIMIT, |timeout| timeout.min(PAGE_LIMIT));
+            .map_or(longest, |timeout| timeout.min(longest));
         let deadline = Instant::now() + limit;
         let mut attempt = 0;
         loop {

@@ -1,6 +1,8 @@
 //! The few requests that change something. Each says who it is by a field manager, and each can be tried without
 //! persisting anything.
 
+use std::time::Duration;
+
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
@@ -75,6 +77,33 @@ impl Cluster {
         persist: Persist,
     ) -> Result<Outcome, ApiError> {
         let before = self.find(path).await?;
+        let after = self.send_apply(path, object, persist).await?;
+        Ok(match before.map(settled) {
+            None => Outcome::Created,
+            Some(before) if before == settled(after) => Outcome::Unchanged,
+            Some(_) => Outcome::Configured,
+        })
+    }
+
+    /// An object as it is and as [`Cluster::apply`] would leave it, both without bookkeeping; `None` when it is not there.
+    pub(crate) async fn compare(
+        &self,
+        path: &str,
+        object: &Value,
+    ) -> Result<Option<(Value, Value)>, ApiError> {
+        let Some(before) = self.find(path).await? else {
+            return Ok(None);
+        };
+        let after = self.send_apply(path, object, Persist::DryRun).await?;
+        Ok(Some((settled(before), settled(after))))
+    }
+
+    async fn send_apply(
+        &self,
+        path: &str,
+        object: &Value,
+        persist: Persist,
+    ) -> Result<Value, ApiError> {
         let call = Call {
             method: Method::PATCH,
             path_and_query: format!(
@@ -89,12 +118,7 @@ impl Cluster {
             show_warnings: true,
         };
         let answer = self.exchange(&call).await?;
-        let after = self.object(&answer)?;
-        Ok(match before.map(settled) {
-            None => Outcome::Created,
-            Some(before) if before == settled(after) => Outcome::Unchanged,
-            Some(_) => Outcome::Configured,
-        })
+        self.object(&answer)
     }
 
     /// Merge patch.
@@ -134,11 +158,13 @@ impl Cluster {
         }
     }
 
-    /// Asks what would become of a new object. Nothing is persisted, and what the server warns about is the caller's.
+    /// Asks what would become of a new object. Nothing is persisted, and what the server warns about is the caller's, who
+    /// says how long the admission of the cluster may think about it.
     pub(crate) async fn try_create(
         &self,
         collection: &str,
         object: &Value,
+        limit: Duration,
     ) -> Result<Answer, ApiError> {
         let call = Call {
             method: Method::POST,
@@ -147,7 +173,7 @@ impl Cluster {
             body: Some((JSON, object.to_string().into_bytes())),
             show_warnings: false,
         };
-        self.exchange(&call).await
+        self.exchange_within(&call, limit).await
     }
 
     fn object(&self, answer: &Answer) -> Result<Value, ApiError> {

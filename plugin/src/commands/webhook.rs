@@ -12,8 +12,10 @@ mod layout;
 mod object;
 mod remove;
 mod rotate;
+mod route;
 mod self_test;
 mod status;
+mod twice;
 mod wait;
 
 use std::io::Write as _;

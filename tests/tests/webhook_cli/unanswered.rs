@@ -1,6 +1,9 @@
 //! Installations whose server nobody reaches. Its Deployment is called ready here, as a cluster calls it whose control
 //! plane has no way to the Pods.
 
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::time::Instant;
+
 use netdoctor_lab::tls::Authority;
 use netdoctor_manifests::{FailurePolicy, Options, names};
 use netdoctor_tests::{ApiServer, Spec, cmd};
@@ -52,6 +55,47 @@ impl Unreached {
         self.patch(
             &json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]),
         );
+    }
+
+    /// A Pod of the server, as a kubelet calls one ready, at an address.
+    fn serve_at(&self, address: SocketAddr) {
+        let path = format!(
+            "/apis/apps/v1/namespaces/{}/deployments/{}",
+            names::NAMESPACE,
+            names::WEBHOOK
+        );
+        let deployment = self.server.rest().get(&path).unwrap().ok().json();
+        let template = &deployment["spec"]["template"];
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "silent", "namespace": names::NAMESPACE, "labels": template["metadata"]["labels"],
+            },
+            "spec": template["spec"],
+        });
+        let port = |name: &str| json!({"name": name, "containerPort": address.port()});
+        pod["spec"]["containers"][0]["ports"] = json!([port("webhook"), port("metrics")]);
+        self.server.apply(&pod.to_string());
+        let ip = address.ip();
+        let status = json!({"status": {
+            "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}],
+            "conditions": [{"type": "Ready", "status": "True"}],
+        }});
+        let path = format!("/api/v1/namespaces/{}/pods/silent/status", names::NAMESPACE);
+        self.server.rest().merge(&path, &status).unwrap().ok();
+        // The Service proxy of an API server reads these, and no controller of this cluster writes them.
+        let endpoints = json!({
+            "apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": names::WEBHOOK, "namespace": names::NAMESPACE},
+            "subsets": [{
+                "addresses": [{
+                    "ip": ip,
+                    "targetRef": {"kind": "Pod", "name": "silent", "namespace": names::NAMESPACE},
+                }],
+                "ports": [{"name": "https", "port": address.port()}],
+            }],
+        });
+        self.server.apply(&endpoints.to_string());
     }
 
     fn patch(&self, operations: &Value) {
@@ -169,4 +213,76 @@ fn an_installation_that_refuses_everything_is_narrowed_first() {
     );
     said(&stopped.stderr, "Only namespace default was included");
     assert_eq!(cluster.policy(), (json!("Ignore"), json!(["default"])));
+}
+
+/// An address of this machine that an API server forwards to: those of the loopback interface are not.
+fn own_address() -> IpAddr {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.connect("203.0.113.1:9").unwrap();
+    socket.local_addr().unwrap().ip()
+}
+
+/// A firewall between control plane and nodes lets the API server wait for ever. Whoever asks in an outage is told so
+/// within seconds, and no word is said against the API server, which answers everything else.
+#[test]
+fn silence_on_the_way_to_the_pods_is_called_a_firewall() {
+    let Some(cluster) = Unreached::start() else {
+        return;
+    };
+    let server = &cluster.server;
+    applied(server, &fail());
+    cluster.trust();
+    // Connections are taken, and never answered.
+    let silent = TcpListener::bind((own_address(), 0)).unwrap();
+    cluster.serve_at(silent.local_addr().unwrap());
+
+    // The program is built before its time is taken.
+    webhook(&server.kubeconfig(), &["--help"]).ok();
+    let started = Instant::now();
+    let status = webhook(&server.kubeconfig(), &["status"]).exits(1);
+    let took = started.elapsed();
+    // The way to the webhook and the one to its metrics, five seconds each.
+    assert!(took.as_secs() < 20, "{took:?}");
+    let words = status.stdout.split_whitespace().collect::<Vec<_>>();
+    let words = words.join(" ");
+    said(
+        &words,
+        "\u{2718} the API server does not reach the Pod port 10250: dropped on the way, usually by a firewall",
+    );
+    assert!(!words.contains("overloaded"), "{words}");
+}
+
+/// What an earlier installation was told is not undone without a word.
+#[test]
+fn settings_that_an_installation_changes_back_are_named() {
+    let Some(cluster) = Unreached::start() else {
+        return;
+    };
+    let earlier = Options {
+        replicas: 3,
+        custom_workloads: vec!["rollouts.v1alpha1.argoproj.io".parse().unwrap()],
+        ..fail()
+    };
+    applied(&cluster.server, &earlier);
+    let tried = webhook(
+        &cluster.server.kubeconfig(),
+        &["install", "--apply", "--dry-run=server"],
+    );
+    let entry = "validatingwebhookconfiguration.admissionregistration.k8s.io/netdoctor-validating: \
+                 webhooks[validate.netdoctor.io]";
+    for output in [tried.ok(), cluster.install(&[]).exits(3)] {
+        for change in [
+            format!("{entry}.failurePolicy Fail -> Ignore"),
+            format!("{entry}.rules[rollouts.v1alpha1.argoproj.io] CREATE, UPDATE -> none"),
+            "deployment.apps/netdoctor-webhook: spec.replicas 3 -> 2".to_owned(),
+        ] {
+            said(&output.stderr, &change);
+        }
+    }
+
+    // What is installed by now is what is asked for.
+    let again = cluster.install(&[]).exits(3);
+    for changed in ["failurePolicy", ".rules[", "spec.replicas"] {
+        assert!(!again.stderr.contains(changed), "{}", again.stderr);
+    }
 }

@@ -1,5 +1,6 @@
 //! `webhook install`: nothing is sent to the webhook before it is known to answer, and nothing is widened before it did.
 
+mod changes;
 mod fit;
 mod present;
 mod steps;
@@ -9,15 +10,16 @@ use serde_json::Value;
 
 use super::inventory::{self, Found};
 use super::object::{enforces, place, text};
-use super::{home, layout, manifests_text, tell, with_cluster};
+use super::{home, layout, manifests_text, tell, twice, with_cluster};
 use crate::cli::values::DryRun;
 use crate::cli::webhook::{InstallArgs, Mode};
 use crate::cluster::Cluster;
 use crate::commands::judge::talk;
 use crate::prompt::consent;
 use crate::settings::Settings;
+use crate::terminal::sanitize_line;
 
-use present::Reach;
+use present::{Present, Reach};
 
 /// Prints, or installs.
 pub(super) fn run(args: &InstallArgs, settings: &Settings) -> anyhow::Result<u8> {
@@ -27,7 +29,13 @@ pub(super) fn run(args: &InstallArgs, settings: &Settings) -> anyhow::Result<u8>
     }
     if args.write.dry_run == DryRun::Client {
         for object in &render(&options) {
-            tell(&place(object).name, "created", DryRun::Client)?;
+            let configures = text(object, "/metadata/name") == names::CONFIG_MAP;
+            let verb = if configures && args.layout.profile.is_none() {
+                "would be created, unless it is there"
+            } else {
+                "would be applied"
+            };
+            tell(&place(object).name, verb, DryRun::Client)?;
         }
         return Ok(0);
     }
@@ -41,18 +49,49 @@ pub(super) fn run(args: &InstallArgs, settings: &Settings) -> anyhow::Result<u8>
         };
         if args.write.dry_run == DryRun::Server {
             let (present, objects) = run.prepare().await?;
+            for note in notes(&run, &objects, &present).await? {
+                talk(settings, &note);
+            }
             steps::try_all(cluster, &options, &objects, &present).await?;
             return Ok(0);
         }
-        let objects = render(&options);
+        let (present, objects, _) = run.fitted().await?;
         let left = inventory::left_over(cluster, &options, &objects).await?;
-        let plan = plan(cluster, args, &options, &objects, &left);
+        let mut plan = plan(cluster, args, &options, &objects, &left);
+        for note in notes(&run, &objects, &present).await? {
+            if args.write.yes {
+                talk(settings, &note);
+            }
+            plan.push_str(&format!("\n{note}"));
+        }
         if !consent(&plan, args.write.yes, settings)? {
             talk(settings, "Nothing was changed.");
             return Ok(0);
         }
         apply(&run, &args.test_namespace).await
     })
+}
+
+/// What whoever installs must know about what is there already.
+async fn notes(
+    run: &steps::Run<'_>,
+    objects: &[Value],
+    present: &Present,
+) -> anyhow::Result<Vec<String>> {
+    let step = |error| steps::explain(&error, "compare with what is there");
+    let changes = run.changes(objects, present).await.map_err(step)?;
+    let mut notes = Vec::new();
+    if !changes.is_empty() {
+        notes.push(
+            "What is installed changes, since it was not asked for again or is new:".to_owned(),
+        );
+        let lines = changes.iter();
+        notes.extend(lines.map(|change| format!("  {}", sanitize_line(change))));
+    }
+    let (namespace, mode) = (&run.options.namespace, run.options.mode);
+    let advice = twice::advice(run.cluster, namespace, Some(mode)).await;
+    notes.extend(advice.map_err(step)?.into_iter().flatten());
+    Ok(notes)
 }
 
 /// What will be done, for the question.

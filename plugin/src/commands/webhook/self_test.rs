@@ -1,9 +1,15 @@
 //! Whether the guard answers: the API server is asked, in a dry run, to create something that a rule objects to.
 
+use std::time::Duration;
+
+use netdoctor_manifests::names::VALIDATING_WEBHOOK;
 use serde_json::{Value, json};
 
-use super::object;
+use super::{object, route};
 use crate::cluster::{ApiError, Cluster};
+
+/// The longest wait for an answer. The webhook gets two seconds of it (`timeoutSeconds`); other guards may take theirs.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub(super) enum Verdict {
     },
     /// The API server would create the object, and nobody objects.
     Silent,
+    /// The API server could not ask the webhook, and why.
+    Unreached(String),
     /// The request did not get that far.
     Undecided(String),
 }
@@ -28,12 +36,13 @@ pub(super) async fn run(cluster: &Cluster, namespace: &str) -> Result<Verdict, A
     let mut last = Verdict::Silent;
     for (code, object) in objects(namespace) {
         let collection = object::place(&object).collection;
-        let verdict = match cluster.try_create(&collection, &object).await {
+        let verdict = match cluster.try_create(&collection, &object, PATIENCE).await {
             Ok(answer) => warned(code, &answer.warnings),
             Err(error) if error.ends_the_run() => return Err(error),
             Err(error) => refused(code, &error),
         };
-        if matches!(verdict, Verdict::Answered { .. }) {
+        // Whoever is not reached now is not reached with the next object either.
+        if matches!(verdict, Verdict::Answered { .. } | Verdict::Unreached(_)) {
             return Ok(verdict);
         }
         if verdict != Verdict::Silent {
@@ -83,7 +92,15 @@ fn warned(code: &'static str, warnings: &[String]) -> Verdict {
 
 fn refused(code: &'static str, error: &ApiError) -> Verdict {
     let text = error.to_string();
-    if text.contains(code) {
+    if let ApiError::Timeout { after, .. } = error {
+        Verdict::Undecided(format!(
+            "the API server had no answer within {}s, of which two at most are for this webhook: another one does \
+             not answer, or the server is overloaded",
+            after.as_secs_f32()
+        ))
+    } else if text.contains("failed calling webhook") && text.contains(VALIDATING_WEBHOOK) {
+        Verdict::Unreached(route::classify(&text))
+    } else if text.contains(code) {
         Verdict::Answered {
             code,
             text,
@@ -118,6 +135,26 @@ mod tests {
             refused("SVC019", &ours),
             Verdict::Answered { refused: true, .. }
         ));
+        let dead = ApiError::Server {
+            status: 500,
+            message: "Internal error occurred: failed calling webhook \"validate.netdoctor.io\": failed to call webhook: \
+                      Post \"https://x\": context deadline exceeded"
+                .to_owned(),
+        };
+        let verdict = refused("POL007", &dead);
+        assert!(
+            matches!(&verdict, Verdict::Unreached(cause) if cause.starts_with("dropped on the way")),
+            "{verdict:?}"
+        );
+        let elsewhere = ApiError::Timeout {
+            server: "10.0.0.1:6443".to_owned(),
+            after: PATIENCE,
+        };
+        let verdict = refused("POL007", &elsewhere);
+        assert!(
+            matches!(&verdict, Verdict::Undecided(why) if why.contains("no answer within 10s")),
+            "{verdict:?}"
+        );
         let other = denied("services is forbidden: User \"jane\" cannot create");
         assert!(matches!(refused("SVC019", &other), Verdict::Undecided(_)));
     }

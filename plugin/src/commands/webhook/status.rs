@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::self_test::{self, Verdict};
-use super::{layout, with_cluster};
+use super::{layout, twice, with_cluster};
 use crate::cli::values::DocumentFormat;
 use crate::cli::webhook::StatusArgs;
 use crate::cluster::{ApiError, Cluster};
@@ -98,8 +98,13 @@ async fn look(cluster: &Cluster, namespace: &str, args: &StatusArgs) -> anyhow::
     if found.has_webhook() {
         let deployment = replicas.deployment.as_ref();
         lines.extend(certificates::lines(cluster, namespace, &found, deployment, now).await?);
-        lines.push(replicas::reachability(cluster, namespace).await?);
+        lines.push(replicas::reachability(cluster, &replicas).await?);
         lines.extend(metrics::lines(cluster, &replicas, now).await?);
+    }
+    if found.has_both()
+        && let Some(advice) = twice::advice(cluster, namespace, None).await?
+    {
+        lines.push(Line::new(State::Warning, "policies", advice.join(" ")));
     }
     lines.extend(configurations::namespaces(cluster, &found).await?);
     if args.test {
@@ -127,6 +132,11 @@ async fn test(cluster: &Cluster, namespace: &str) -> anyhow::Result<Line> {
             format!(
                 "a dry run in namespace {namespace} was not answered: what a rule objects to would have been created"
             ),
+        ),
+        Verdict::Unreached(cause) => Line::new(
+            State::Wrong,
+            "test",
+            format!("a dry run in namespace {namespace} was not answered by the webhook: {cause}"),
         ),
         Verdict::Undecided(reason) => Line::new(
             State::Unknown,

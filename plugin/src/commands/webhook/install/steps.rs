@@ -1,5 +1,6 @@
 //! The steps of an installation. Each says what it waits for, and ends the installation with what to do when it fails.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -65,13 +66,20 @@ impl Run<'_> {
         talk(self.settings, text);
     }
 
-    /// Looks at what is there, and fits the objects to it.
-    pub(super) async fn prepare(&self) -> anyhow::Result<(Present, Vec<Value>)> {
+    /// Looks at what is there, and fits the objects to it. The ports are those that were opened for it.
+    pub(super) async fn fitted(&self) -> anyhow::Result<(Present, Vec<Value>, BTreeSet<u64>)> {
         let present = Present::look(self.cluster, self.options).await?;
         self.preflight().await?;
         let mut objects = render(self.options);
         let (options, named) = (self.options, self.profile_named);
-        for port in fit(self.cluster, options, &present, named, &mut objects).await? {
+        let ports = fit(self.cluster, options, &present, named, &mut objects).await?;
+        Ok((present, objects, ports))
+    }
+
+    /// As [`Run::fitted`], and says what was fitted.
+    pub(super) async fn prepare(&self) -> anyhow::Result<(Present, Vec<Value>)> {
+        let (present, objects, ports) = self.fitted().await?;
+        for port in ports {
             self.say(&format!(
                 "The API server listens at port {port}: the NetworkPolicies let the Pods go there as well."
             ));
@@ -287,6 +295,11 @@ impl Run<'_> {
             }
             (_, Verdict::Undecided(reason)) => Err(anyhow!(
                 "error: the test was not decided: {reason}. {}",
+                reach.words()
+            )),
+            (_, Verdict::Unreached(cause)) => Err(anyhow!(
+                "error: nobody answered the test: port {} of the Pods is not reached: {cause}. {}",
+                self.options.port,
                 reach.words()
             )),
             _ => Err(anyhow!(

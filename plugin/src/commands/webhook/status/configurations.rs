@@ -63,6 +63,11 @@ impl Configurations {
         self.validating.is_some() || self.mutating.is_some()
     }
 
+    /// Whether policies judge as well.
+    pub(super) fn has_both(&self) -> bool {
+        self.has_webhook() && !self.bindings.is_empty()
+    }
+
     pub(super) fn lines(&self, namespace: &str) -> Vec<Line> {
         let mut lines = self.gaps.clone();
         match &self.validating {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use netdoctor_manifests::names;
 
+use super::super::route;
 use super::replicas::Replicas;
 use super::{refused, unknown};
 use crate::cluster::{ApiError, Cluster};
@@ -32,7 +33,7 @@ pub(super) async fn lines(
     let namespace = &replicas.namespace;
     for (pod, port) in &replicas.ready {
         let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/metrics");
-        match cluster.get_bytes(&path).await {
+        match cluster.get_within(&path, route::PATIENCE).await {
             Ok(answer) => {
                 let own = parse(&String::from_utf8_lossy(&answer.body));
                 if refuses(&own) {
@@ -41,6 +42,11 @@ pub(super) async fn lines(
                 samples.extend(own);
             }
             Err(error) => {
+                if let Some(cause) = route::unanswered(&error) {
+                    let words =
+                        format!("metrics: port {port} of Pod {pod} is not reached: {cause}");
+                    return Ok(vec![Line::new(State::Unknown, "metrics", words)]);
+                }
                 let right = format!("get pods/proxy -n {namespace}");
                 return Ok(vec![unknown(error, "metrics", "metrics", &right)?]);
             }

@@ -4,10 +4,13 @@ use netdoctor_manifests::names;
 use serde_json::Value;
 
 use super::super::object::{self, number, text};
-use super::super::wait;
+use super::super::{route, wait};
 use super::unknown;
 use crate::cluster::{ApiError, Cluster};
 use crate::render::status::{Line, State};
+
+/// What a gap leaves open.
+const WHETHER: &str = "whether the API server reaches the webhook";
 
 /// The server as the cluster sees it.
 #[derive(Debug, Default)]
@@ -107,6 +110,10 @@ impl Replicas {
                     State::Warning
                 }
             }
+            (None, 0) => {
+                words.push_str(": nobody answers");
+                State::Wrong
+            }
             (None, _) if version != client => State::Warning,
             (None, _) => State::Good,
         };
@@ -117,7 +124,8 @@ impl Replicas {
 
 /// Whether the API server reaches the port of the webhook: it is asked to pass on a GET, which the webhook answers with an
 /// error of its own.
-pub(super) async fn reachability(cluster: &Cluster, namespace: &str) -> anyhow::Result<Line> {
+pub(super) async fn reachability(cluster: &Cluster, replicas: &Replicas) -> anyhow::Result<Line> {
+    let namespace = &replicas.namespace;
     let about = "reachability";
     let path = format!(
         "/api/v1/namespaces/{namespace}/services/https:{}:https/proxy/validate",
@@ -132,71 +140,61 @@ pub(super) async fn reachability(cluster: &Cluster, namespace: &str) -> anyhow::
             ),
         )
     };
-    Ok(match cluster.get_bytes(&path).await {
-        Ok(answer) => reached(answer.status),
-        Err(ApiError::Status { status, .. }) => reached(status),
-        Err(ApiError::NotFound { message }) => Line::new(
+    let unreached = |cause: &str| {
+        let port = route::port(replicas.deployment.as_ref());
+        Line::new(
+            State::Wrong,
+            about,
+            format!("the API server does not reach the Pod port {port}: {cause}"),
+        )
+    };
+    let error = match cluster.get_within(&path, route::PATIENCE).await {
+        Ok(answer) => return Ok(reached(answer.status)),
+        Err(error) => error,
+    };
+    if let Some(cause) = route::unanswered(&error) {
+        // It is the way to the Pods only if the API server answers what it knows by itself.
+        let alive = cluster.get_within("/version", route::PATIENCE).await;
+        return Ok(match alive {
+            Ok(_) => unreached(&cause),
+            Err(error) => unknown(error, about, WHETHER, "get /version")?,
+        });
+    }
+    Ok(match error {
+        ApiError::Status { status, .. } => reached(status),
+        ApiError::NotFound { message } => Line::new(
             State::Wrong,
             about,
             format!("the API server has nowhere to send requests: {message}"),
         ),
-        Err(ApiError::Server { message, .. }) => Line::new(
-            State::Wrong,
-            about,
-            format!(
-                "the API server does not reach the webhook: {}",
-                classify(&message)
-            ),
-        ),
-        Err(error) => unknown(
+        ApiError::Server { message, .. } => unreached(&route::classify(&message)),
+        error => unknown(
             error,
             about,
-            "whether the API server reaches the webhook",
+            WHETHER,
             &format!("get services/proxy -n {namespace}"),
         )?,
     })
 }
 
-/// What a failed connection says about its cause.
-fn classify(message: &str) -> String {
-    let cause = if message.contains("no endpoints available") {
-        "no Pod of the Service is ready"
-    } else if message.contains("connection refused") {
-        "nothing listens on that port of the Pods, or a policy or firewall rejects the connection"
-    } else if message.contains("i/o timeout") || message.contains("deadline exceeded") {
-        "packets are dropped on the way: on GKE a firewall rule for the port, on EKS with a custom CNI --with=host-network, elsewhere a NetworkPolicy"
-    } else if message.contains("x509") {
-        "the certificate does not match"
-    } else {
-        return message.to_owned();
-    };
-    format!("{cause} ({message})")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn causes_are_told_apart() {
-        for (message, words) in [
-            ("no endpoints available for service \"x\"", "no Pod"),
-            (
-                "error trying to reach service: dial tcp 10.0.0.1:10250: connect: connection refused",
-                "nothing listens",
-            ),
-            (
-                "error trying to reach service: dial tcp 10.0.0.1:10250: i/o timeout",
-                "dropped",
-            ),
-            (
-                "tls: failed to verify certificate: x509: unknown authority",
-                "certificate",
-            ),
-        ] {
-            assert!(classify(message).contains(words), "{message}");
-            assert!(classify(message).contains(message));
-        }
-        assert_eq!(classify("something new"), "something new");
+    fn a_server_that_is_scaled_to_zero_is_not_well() {
+        let with = |count: u32| Replicas {
+            deployment: Some(json!({
+                "metadata": {"labels": {"app.kubernetes.io/version": env!("CARGO_PKG_VERSION")}},
+                "spec": {"replicas": count},
+                "status": {"availableReplicas": count},
+            })),
+            ..Replicas::default()
+        };
+        assert_eq!(with(2).lines()[0].state, State::Good);
+        let idle = &with(0).lines()[0];
+        assert_eq!(idle.state, State::Wrong);
+        assert!(idle.text.contains("0/0 ready"), "{}", idle.text);
     }
 }
