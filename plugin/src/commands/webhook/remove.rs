@@ -19,6 +19,9 @@ use crate::commands::judge::talk;
 use crate::prompt::consent;
 use crate::settings::Settings;
 
+/// An API server looks once a second which policies are bound.
+const NOTICED: Duration = Duration::from_secs(2);
+
 /// Takes the webhook out of the way.
 pub(super) fn disable(args: &DisableArgs, settings: &Settings) -> anyhow::Result<u8> {
     with_cluster(settings, async |cluster| {
@@ -40,14 +43,28 @@ pub(super) fn disable(args: &DisableArgs, settings: &Settings) -> anyhow::Result
         }
         delete_each(cluster, &found, args.write.dry_run).await?;
         if args.write.dry_run == DryRun::None {
+            await_noticed(cluster, &found).await;
             talk(
                 settings,
-                "Disabled: the API server judges nothing by netdoctor any more. The server itself still runs; \
+                "Disabled: nothing is judged by netdoctor any more, as soon as every API server has noticed, which takes one \
+                 or two seconds. The server itself still runs; \
                  `kubectl netdoctor webhook install --apply` brings the rest back.",
             );
         }
         Ok(0)
     })
+}
+
+/// Waits for the API server to forget policies whose bindings are gone. It can only be asked for the bindings: whoever may
+/// not read them has waited for long enough.
+async fn await_noticed(cluster: &Cluster, found: &[Found]) {
+    let is_binding = |found: &&Found| found.place.name.contains("policybinding");
+    let bindings: Vec<Found> = found.iter().filter(is_binding).cloned().collect();
+    if bindings.is_empty() {
+        return;
+    }
+    _ = await_gone(cluster, &bindings, NOTICED).await;
+    tokio::time::sleep(NOTICED).await;
 }
 
 /// What judges requests; that policies may be bound as well is said where it cannot be found out.
